@@ -1,0 +1,4 @@
+//! The `headwater` program.
+#![forbid(unsafe_code)]
+
+fn main() {}

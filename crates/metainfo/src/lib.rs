@@ -1,0 +1,10 @@
+//! Torrent files and magnet links: typed, bounded, with safe paths and exact piece arithmetic.
+#![forbid(unsafe_code)]
+
+mod bitfield;
+mod id;
+mod piece;
+
+pub use bitfield::{Bitfield, BitfieldError};
+pub use id::{InfoHash, InfoHashV2, InfoHashes, ParseInfoHashError, PeerId};
+pub use piece::{BLOCK_LENGTH, BlockSpan, GeometryError, PieceGeometry, PieceIndex};

@@ -1,0 +1,2 @@
+//! BitTorrent sessions: many torrents, one listener, one facade.
+#![forbid(unsafe_code)]
