@@ -3,8 +3,14 @@
 
 mod bitfield;
 mod id;
+mod layout;
+mod path;
 mod piece;
 
 pub use bitfield::{Bitfield, BitfieldError};
 pub use id::{InfoHash, InfoHashV2, InfoHashes, ParseInfoHashError, PeerId};
+pub use layout::{
+    Attributes, FileEntry, FileIndex, FileLayout, FileSpan, LayoutBuilder, LayoutError,
+};
+pub use path::{MAX_NAME_BYTES, Platform, SafePath};
 pub use piece::{BLOCK_LENGTH, BlockSpan, GeometryError, PieceGeometry, PieceIndex};
