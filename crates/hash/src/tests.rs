@@ -1,0 +1,124 @@
+use proptest::prelude::*;
+
+use crate::{Engine, sha1, sha256};
+
+fn engines() -> Vec<Engine> {
+    let mut engines = Engine::available();
+    engines.push(Engine::PORTABLE);
+    engines
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Every engine against the one-shot functions, for messages that are each a list of parts.
+fn agree(messages: &[Vec<Vec<u8>>]) {
+    let parts: Vec<Vec<&[u8]>> = messages
+        .iter()
+        .map(|message| message.iter().map(Vec::as_slice).collect())
+        .collect();
+    let views: Vec<&[&[u8]]> = parts.iter().map(Vec::as_slice).collect();
+    let whole: Vec<Vec<u8>> = messages.iter().map(|message| message.concat()).collect();
+    let expected1: Vec<_> = whole.iter().map(|message| sha1(message)).collect();
+    let expected256: Vec<_> = whole.iter().map(|message| sha256(message)).collect();
+    for engine in engines() {
+        assert_eq!(engine.sha1_many(&views), expected1, "{}", engine.name());
+        assert_eq!(engine.sha256_many(&views), expected256, "{}", engine.name());
+    }
+}
+
+fn noise(length: usize, seed: u8) -> Vec<u8> {
+    (0..length)
+        .map(|i| (i as u8).wrapping_mul(31).wrapping_add(seed) ^ (i >> 8) as u8)
+        .collect()
+}
+
+/// The examples of FIPS 180 and NIST's long message.
+#[test]
+fn nist_vectors() {
+    let two_blocks = b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq".as_slice();
+    let million = vec![b'a'; if cfg!(miri) { 1 } else { 1_000_000 }];
+    let vectors: [(&[u8], &str, &str); 4] = [
+        (
+            b"abc",
+            "a9993e364706816aba3e25717850c26c9cd0d89d",
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        ),
+        (
+            b"",
+            "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        ),
+        (
+            two_blocks,
+            "84983e441c3bd26ebaae4aa1f95129e5e54670f1",
+            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
+        ),
+        (
+            &million,
+            "34aa973cd4c4daa4f61eeb2bdbad27316534016f",
+            "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0",
+        ),
+    ];
+    for engine in engines() {
+        for (message, expected1, expected256) in &vectors[..if cfg!(miri) { 3 } else { 4 }] {
+            // As many as fill every lane, so that the lanes do the work.
+            let parts: &[&[u8]] = &[message];
+            let many = vec![parts; 17];
+            assert!(
+                engine
+                    .sha1_many(&many)
+                    .iter()
+                    .all(|digest| hex(digest) == *expected1)
+            );
+            assert!(
+                engine
+                    .sha256_many(&many)
+                    .iter()
+                    .all(|digest| hex(digest) == *expected256)
+            );
+        }
+    }
+}
+
+#[test]
+fn lengths_around_block_borders_in_every_fill() {
+    for count in if cfg!(miri) { 3..6 } else { 0..40 } {
+        let messages: Vec<_> = (0..count)
+            .map(|i| vec![noise(40 + i * 7, i as u8)])
+            .collect();
+        agree(&messages);
+    }
+}
+
+#[test]
+fn lanes_refill_when_a_message_ends_early() {
+    let scale = if cfg!(miri) { 1 } else { 16 };
+    let messages: Vec<_> = (0..50)
+        .map(|i| vec![noise((i % 7) * (i % 5) * 64 * scale, i as u8)])
+        .collect();
+    agree(&messages);
+}
+
+#[test]
+fn scattered_blocks_are_one_message() {
+    let block = noise(300, 1);
+    let messages: Vec<_> = (1..20)
+        .map(|size| block.chunks(size * 3).map(<[u8]>::to_vec).collect())
+        .collect();
+    agree(&messages);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 256 }, ..ProptestConfig::default() })]
+    #[test]
+    fn every_engine_agrees_with_the_reference(
+        messages in prop::collection::vec(
+            prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..6),
+            0..40,
+        )
+    ) {
+        agree(&messages);
+    }
+}
