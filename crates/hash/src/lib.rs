@@ -2,9 +2,10 @@
 //!
 //! A hash of one buffer is a chain: each step waits for the one before it, and most of a modern core stands idle.
 //! Pieces of a torrent are independent of each other, so their chains can be computed side by side, one in each
-//! 32-bit lane of a vector register. On AVX-512 that is sixteen messages at a time, on AVX2 eight; elsewhere, and
-//! for the last few messages of a batch, the [`sha1`](https://docs.rs/sha1) and [`sha2`](https://docs.rs/sha2) crates
-//! do the work, with the SHA instructions of x86 and ARMv8 where the processor has them.
+//! 32-bit lane of a vector register. That is eight messages at a time on AVX2, eight or sixteen on `AVX-512`, whichever
+//! is faster on the machine. Elsewhere, and for the last few messages of a batch, the [`sha1`](https://docs.rs/sha1) and
+//! [`sha2`](https://docs.rs/sha2) crates do the work, with the SHA instructions of x86 and `ARMv8` where the processor
+//! has them.
 //!
 //! A message is a list of slices, because a piece is a list of blocks that need not lie next to each other. Messages
 //! may differ in length: a lane whose message ends takes the next one.
@@ -16,7 +17,7 @@
 //! assert_eq!(digests[0], headwater_hash::sha1(b"abc"));
 //! ```
 //!
-//! The engine is picked once, at run time; [`Engine`] lets a test or a measurement pick another.
+//! The engine is picked once, at run time, by a short trial; [`Engine`] lets a test or a measurement pick another.
 
 mod algorithm;
 mod cursor;

@@ -17,10 +17,13 @@ pub(crate) fn hash_many<'a>(
         .enumerate();
     if let Some(kernel) = kernel.filter(|kernel| messages.len() >= kernel.worthwhile) {
         let left = Lanes::new(kernel, algorithm.initial).run(&mut waiting, &mut states);
-        left.into_iter()
-            .for_each(|lane| finish(algorithm, lane, &mut states));
+        for lane in left {
+            finish(algorithm, lane, &mut states);
+        }
     }
-    waiting.for_each(|lane| finish(algorithm, lane, &mut states));
+    for lane in waiting {
+        finish(algorithm, lane, &mut states);
+    }
     states
 }
 

@@ -3,10 +3,16 @@
 //! # Why the unsafe code here is sound
 //!
 //! Two things are unsafe: calling code that was compiled for instructions which the machine may lack, and reading
-//! and writing vectors through pointers. The first is answered where a [`Kernel`] is made: [`avx2`] and [`avx512`] ask
-//! their caller to have seen the features. The second is answered in [`Kernel::compress`], which checks that every lane
+//! and writing vectors through pointers. The first is answered where a [`Kernel`] is made: [`avx2`], [`avx512vl`] and
+//! [`avx512`] ask their caller to have seen the features. The second is answered in [`Kernel::compress`], which checks that every lane
 //! has as many blocks as are to be read before it calls anything; the rows of [`LaneState`] are as long as the
 //! longest vector and aligned to it.
+
+#![allow(
+    clippy::inline_always,
+    reason = "instructions reach the code only when it is inlined"
+)]
+#![allow(clippy::many_single_char_names, reason = "the standard's own names")]
 
 mod sha1;
 mod sha256;
@@ -92,6 +98,24 @@ pub(crate) unsafe fn avx2() -> Pair {
             lanes: 8,
             worthwhile: 8,
             compress: x86::sha256_avx2,
+        },
+    }
+}
+
+/// # Safety
+/// The machine must have AVX2, AVX-512F and AVX-512VL.
+#[cfg(target_arch = "x86_64")]
+pub(crate) unsafe fn avx512vl() -> Pair {
+    Pair {
+        sha1: Kernel {
+            lanes: 8,
+            worthwhile: 4,
+            compress: x86::sha1_avx512vl,
+        },
+        sha256: Kernel {
+            lanes: 8,
+            worthwhile: 6,
+            compress: x86::sha256_avx512vl,
         },
     }
 }

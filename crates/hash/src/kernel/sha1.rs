@@ -38,7 +38,7 @@ unsafe fn one_block<V: Vector>(h: [V; 5], mut w: [V; 16]) -> [V; 5] {
         // One round; the names move on instead of the values, so nothing is copied.
         macro_rules! round {
             ($t:expr, $f:ident, $a:ident, $b:ident, $c:ident, $d:ident, $e:ident) => {
-                let word = if $t < 16 { w[$t] } else { schedule(&mut w, $t) };
+                let word = scheduled(&mut w, $t);
                 $e = $e.add(word).add(V::splat(K[$t / 20]));
                 $e = $e.add($b.$f($c, $d)).add($a.rotate_left::<5>());
                 $b = $b.rotate_left::<30>();
@@ -77,7 +77,10 @@ unsafe fn one_block<V: Vector>(h: [V; 5], mut w: [V; 16]) -> [V; 5] {
 
 /// The word of round `t`, kept in a window of sixteen.
 #[inline(always)]
-unsafe fn schedule<V: Vector>(w: &mut [V; 16], t: usize) -> V {
+unsafe fn scheduled<V: Vector>(w: &mut [V; 16], t: usize) -> V {
+    if t < 16 {
+        return w[t];
+    }
     unsafe {
         let mixed = w[(t + 13) % 16]
             .xor3(w[(t + 8) % 16], w[(t + 2) % 16])

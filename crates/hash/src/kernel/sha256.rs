@@ -51,7 +51,7 @@ unsafe fn one_block<V: Vector>(start: [V; 8], mut w: [V; 16]) -> [V; 8] {
         // One round; the names move on instead of the values, so nothing is copied.
         macro_rules! round {
             ($t:expr, $a:ident, $b:ident, $c:ident, $d:ident, $e:ident, $f:ident, $g:ident, $h:ident) => {
-                let word = if $t < 16 { w[$t] } else { schedule(&mut w, $t) };
+                let word = scheduled(&mut w, $t);
                 let one = $h
                     .add(word)
                     .add(V::splat(K[$t]))
@@ -85,7 +85,10 @@ unsafe fn one_block<V: Vector>(start: [V; 8], mut w: [V; 16]) -> [V; 8] {
 
 /// The word of round `t`, kept in a window of sixteen.
 #[inline(always)]
-unsafe fn schedule<V: Vector>(w: &mut [V; 16], t: usize) -> V {
+unsafe fn scheduled<V: Vector>(w: &mut [V; 16], t: usize) -> V {
+    if t < 16 {
+        return w[t];
+    }
     unsafe {
         let older = w[t % 16].add(small_sigma0(w[(t + 1) % 16]));
         let newer = w[(t + 9) % 16].add(small_sigma1(w[(t + 14) % 16]));

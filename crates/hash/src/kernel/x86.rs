@@ -1,5 +1,7 @@
 //! Eight lanes of AVX2 and sixteen of AVX-512.
 
+#![allow(clippy::wildcard_imports, reason = "dozens of intrinsics")]
+
 use std::arch::x86_64::*;
 
 use super::vector::Vector;
@@ -23,11 +25,17 @@ macro_rules! compiled_for {
 
 compiled_for!(sha1_avx2, "avx2", sha1, Avx2);
 compiled_for!(sha256_avx2, "avx2", sha256, Avx2);
+compiled_for!(sha1_avx512vl, "avx2,avx512f,avx512vl", sha1, Avx512Vl);
+compiled_for!(sha256_avx512vl, "avx2,avx512f,avx512vl", sha256, Avx512Vl);
 compiled_for!(sha1_avx512, "avx512f,avx512bw", sha1, Avx512);
 compiled_for!(sha256_avx512, "avx512f,avx512bw", sha256, Avx512);
 
 #[derive(Clone, Copy)]
 struct Avx2(__m256i);
+
+/// The instructions of AVX-512 on vectors of AVX2: rotations and three-operand logic on half as many lanes.
+#[derive(Clone, Copy)]
+struct Avx512Vl(Avx2);
 
 #[derive(Clone, Copy)]
 struct Avx512(__m512i);
@@ -98,6 +106,59 @@ impl Vector for Avx2 {
     #[inline(always)]
     unsafe fn shift_right<const N: u32>(self) -> Self {
         Self(unsafe { _mm256_srl_epi32(self.0, _mm_cvtsi32_si128(N.cast_signed())) })
+    }
+}
+
+impl Vector for Avx512Vl {
+    #[inline(always)]
+    unsafe fn splat(word: u32) -> Self {
+        Self(unsafe { Avx2::splat(word) })
+    }
+    #[inline(always)]
+    unsafe fn load(row: *const u32) -> Self {
+        Self(unsafe { Avx2::load(row) })
+    }
+    #[inline(always)]
+    unsafe fn store(self, row: *mut u32) {
+        unsafe { self.0.store(row) }
+    }
+    #[inline(always)]
+    unsafe fn load_block(lanes: &[*const u8; 16], offset: usize) -> [Self; 16] {
+        unsafe { Avx2::load_block(lanes, offset) }.map(Self)
+    }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        Self(unsafe { self.0.add(other.0) })
+    }
+    #[inline(always)]
+    unsafe fn xor(self, other: Self) -> Self {
+        Self(unsafe { self.0.xor(other.0) })
+    }
+    #[inline(always)]
+    unsafe fn xor3(self, b: Self, c: Self) -> Self {
+        Self(Avx2(unsafe {
+            _mm256_ternarylogic_epi32::<0x96>(self.0.0, b.0.0, c.0.0)
+        }))
+    }
+    #[inline(always)]
+    unsafe fn choose(self, b: Self, c: Self) -> Self {
+        Self(Avx2(unsafe {
+            _mm256_ternarylogic_epi32::<0xca>(self.0.0, b.0.0, c.0.0)
+        }))
+    }
+    #[inline(always)]
+    unsafe fn majority(self, b: Self, c: Self) -> Self {
+        Self(Avx2(unsafe {
+            _mm256_ternarylogic_epi32::<0xe8>(self.0.0, b.0.0, c.0.0)
+        }))
+    }
+    #[inline(always)]
+    unsafe fn rotate_left<const N: i32>(self) -> Self {
+        Self(Avx2(unsafe { _mm256_rol_epi32::<N>(self.0.0) }))
+    }
+    #[inline(always)]
+    unsafe fn shift_right<const N: u32>(self) -> Self {
+        Self(unsafe { self.0.shift_right::<N>() })
     }
 }
 
