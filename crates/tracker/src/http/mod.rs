@@ -1,0 +1,7 @@
+//! The HTTP tracker protocol without sockets: queries to send, answers to understand.
+
+mod query;
+mod response;
+
+pub use self::query::{announce_query, scrape_query};
+pub use self::response::DecodeError;
