@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::http::DecodeError;
 use crate::types::{Failure, RetryIn};
 
 /// Why an announce or a scrape brought nothing. Cheap to clone.
@@ -47,6 +46,8 @@ pub enum TrackerError {
         code: u16,
         /// The beginning of the body, if it is text.
         excerpt: String,
+        /// The answer's `Retry-After`, if it gave a number.
+        retry_in: Option<RetryIn>,
     },
     /// A web page instead of a tracker's answer: a dead tracker's parked domain, or a log-in page of the network.
     #[error("the answer is a web page (HTTP status {code}), not a tracker's")]
@@ -85,6 +86,7 @@ impl TrackerError {
     pub fn retry_in(&self) -> Option<RetryIn> {
         match self {
             Self::Failure(failure) => failure.retry_in,
+            Self::Status { retry_in, .. } => *retry_in,
             _ => None,
         }
     }
@@ -116,4 +118,28 @@ fn excerpt_suffix(excerpt: &str) -> String {
         "" => String::new(),
         text => format!(": {text}"),
     }
+}
+
+/// Why an answer cannot be understood. The tracker is to blame.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// Not bencoded, or out of bounds.
+    #[error("not bencoded: {0}")]
+    Bencode(String),
+    /// Bencoded, but no dictionary.
+    #[error("no dictionary")]
+    NoDictionary,
+    /// A value is missing.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    /// A value is of the wrong type, length or range.
+    #[error("`{0}` has a wrong form")]
+    Form(&'static str),
+    /// A UDP packet that ends too early.
+    #[error("the packet is too short")]
+    Truncated,
+    /// A UDP packet of an unknown kind, or not of the kind that was asked for.
+    #[error("the packet is of action {0}, which was not expected")]
+    Action(u32),
 }

@@ -2,15 +2,20 @@
 #![forbid(unsafe_code)]
 
 mod announcer;
+mod client;
 mod error;
 pub mod http;
+mod peers;
+mod text;
 mod types;
+pub mod udp;
 mod url;
 
 pub use announcer::{
     Announce, AnnounceId, Announcer, AnnouncerOptions, TierSnapshot, TrackerSnapshot,
 };
-pub use error::{RedirectError, TrackerError};
+pub use client::{Client, ClientOptions};
+pub use error::{DecodeError, RedirectError, TrackerError};
 pub use types::{
     AnnounceEvent, AnnounceRequest, AnnounceResponse, Failure, RetryIn, ScrapeEntry, ScrapeResponse,
 };

@@ -4,4 +4,5 @@ mod query;
 mod response;
 
 pub use self::query::{announce_query, scrape_query};
-pub use self::response::DecodeError;
+pub use self::response::{decode_announce, decode_scrape};
+pub(crate) use self::response::{excerpt, is_web_page};
