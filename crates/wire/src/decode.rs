@@ -58,7 +58,9 @@ fn check_block(length: usize, max_block: usize) -> Result<(), ProtocolError> {
 /// Reads a frame whose length [`check_length`] has passed; what is left of `frame` becomes the payload, uncopied.
 pub(crate) fn message(mut frame: BytesMut) -> Result<Message, ProtocolError> {
     let length = frame.len();
-    let id = frame[0];
+    let Some(&id) = frame.first() else {
+        return Ok(Message::KeepAlive);
+    };
     let (rest, head) = head(&frame).map_err(|_| ProtocolError::Length { id, length })?;
     frame.advance(length - rest.len());
     Ok(head.with_payload(frame.freeze()))

@@ -287,3 +287,6 @@ fn compact(bytes: &mut Vec<u8>, start: &mut usize) {
         *start = 0;
     }
 }
+
+#[cfg(test)]
+mod tests;
