@@ -79,24 +79,22 @@ impl LayoutBuilder {
     }
 
     /// Adds a file of `length` bytes after those already there; `components` are its path below the top folder.
-    pub fn push(
+    pub fn push<C: AsRef<str>>(
         &mut self,
-        components: &[&str],
+        components: &[C],
         length: u64,
         attributes: &Attributes<'_>,
     ) -> Result<(), LayoutError> {
-        self.push_raw(
-            components,
-            components.iter().map(|c| c.as_bytes()),
-            length,
-            attributes,
-        )
+        let raw = components
+            .iter()
+            .map(|component| component.as_ref().as_bytes());
+        self.push_raw(components, raw, length, attributes)
     }
 
     /// Like [`push`](Self::push), for a file whose path stands in the torrent as `raw` and was decoded to `components`.
-    pub fn push_raw<'r>(
+    pub fn push_raw<'r, C: AsRef<str>>(
         &mut self,
-        components: &[&str],
+        components: &[C],
         raw: impl Iterator<Item = &'r [u8]> + Clone,
         length: u64,
         attributes: &Attributes<'_>,
@@ -142,10 +140,10 @@ impl LayoutBuilder {
             .ok_or(LayoutError::TooLarge)
     }
 
-    fn safe_path(&mut self, components: &[&str]) -> SafePath {
+    fn safe_path<C: AsRef<str>>(&mut self, components: &[C]) -> SafePath {
         let depth_before = self.push_folder();
         for component in components {
-            self.path.push(component);
+            self.path.push(component.as_ref());
         }
         if self.path.depth() == depth_before {
             self.path.push(crate::path::PLACEHOLDER);
