@@ -1,4 +1,33 @@
 //! Chores of the workspace: `cargo xtask --help`.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod tidy;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Chores of the Headwater workspace")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check the rules of the house: floors, sans-IO crates, unsafe code, docs, file sizes
+    Tidy,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Tidy => tidy::run(),
+    }
+}
+
+/// The top folder of the workspace.
+fn workspace_root() -> std::path::PathBuf {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent()
+        .expect("xtask lies in the workspace")
+        .to_owned()
+}

@@ -1,0 +1,101 @@
+use std::fs;
+use std::path::Path;
+
+use super::check;
+
+#[test]
+fn the_workspace_is_tidy() {
+    assert_eq!(
+        check(&crate::workspace_root()).unwrap(),
+        Vec::<String>::new()
+    );
+}
+
+/// A tidy workspace of one sans-IO crate.
+fn house() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    put(
+        root.path(),
+        "crates/swarm/Cargo.toml",
+        "[dependencies]\nheadwater-wire.workspace = true\n",
+    );
+    put(root.path(), "crates/swarm/README.md", "```rust\n```");
+    put(
+        root.path(),
+        "crates/swarm/clippy.toml",
+        "disallowed-methods = [\"std::time::Instant::now\"]",
+    );
+    put(
+        root.path(),
+        "crates/swarm/src/lib.rs",
+        "//! ```\n//! ```\n#![forbid(unsafe_code)]\n",
+    );
+    root
+}
+
+fn put(root: &Path, path: &str, text: &str) {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// What is said of the house once `path` holds `text`.
+fn complaint(path: &str, text: &str) -> String {
+    let root = house();
+    put(root.path(), path, text);
+    let complaints = check(root.path()).unwrap();
+    assert_eq!(complaints.len(), 1, "{complaints:?}");
+    complaints[0].clone()
+}
+
+#[test]
+fn a_tidy_house_has_no_complaints() {
+    assert_eq!(check(house().path()).unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn dependencies_point_down_and_away_from_io() {
+    let manifest = "crates/swarm/Cargo.toml";
+    assert!(complaint(manifest, "[dependencies]\nheadwater-store = \"1\"").contains("lower floor"));
+    assert!(
+        complaint(manifest, "[dependencies]\nheadwater-session = \"1\"").contains("lower floor")
+    );
+    assert!(complaint(manifest, "[dependencies]\ntokio = \"1\"").contains("sans-IO"));
+}
+
+#[test]
+fn a_crate_without_a_floor_is_noticed() {
+    let root = house();
+    for (path, text) in [
+        ("Cargo.toml", ""),
+        ("README.md", "```"),
+        ("src/lib.rs", "//! ```\n#![forbid(unsafe_code)]"),
+    ] {
+        put(root.path(), &format!("crates/attic/{path}"), text);
+    }
+    assert!(check(root.path()).unwrap()[0].contains("no floor"));
+}
+
+#[test]
+fn docs_and_unsafe_are_looked_after() {
+    let front = "crates/swarm/src/lib.rs";
+    assert!(complaint("crates/swarm/README.md", "words").contains("README"));
+    assert!(complaint(front, "#![forbid(unsafe_code)]").contains("front page"));
+    assert!(complaint(front, "//! ```").contains("unsafe"));
+}
+
+#[test]
+fn sans_io_crates_have_no_clock() {
+    assert!(complaint("crates/swarm/clippy.toml", "").contains("clippy.toml"));
+    assert!(complaint("crates/swarm/src/a.rs", "let t = Instant::now();").contains("Instant::now"));
+    assert!(complaint("crates/swarm/src/a.rs", "use std::fs;").contains("std::fs"));
+}
+
+#[test]
+fn left_overs_and_long_files_are_noticed() {
+    let file = "crates/swarm/src/a.rs";
+    assert!(complaint(file, &"//\n".repeat(501)).contains("501 lines"));
+    assert!(complaint(file, concat!("to", "do!()")).contains("contains"));
+    assert!(complaint(file, concat!("// FIX", "ME")).contains("contains"));
+    assert!(complaint(file, concat!("\"/ho", "me/me\"")).contains("contains"));
+}
