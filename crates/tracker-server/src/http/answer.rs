@@ -1,0 +1,202 @@
+//! Writing bencoded answers. Their shapes are fixed, so keys are written in order by hand.
+
+use std::net::{IpAddr, SocketAddr};
+
+use headwater_metainfo::InfoHash;
+
+use super::query::Format;
+use crate::registry::{Announced, Counts, ListedPeer};
+
+/// The answer to an announce; BEP 24's `external ip` is told to everybody.
+pub(crate) fn announced(answer: &Announced, format: Format, asker: IpAddr) -> Vec<u8> {
+    let mut out = Writer::dictionary();
+    out.key("complete").integer(answer.counts.complete.into());
+    out.key("downloaded")
+        .integer(answer.counts.downloaded.into());
+    out.key("external ip").bytes(&address_bytes(asker));
+    out.key("incomplete")
+        .integer(answer.counts.incomplete.into());
+    out.key("interval").integer(answer.interval.as_secs());
+    out.key("min interval")
+        .integer(answer.min_interval.as_secs());
+    match format {
+        Format::Compact => compact_peers(&mut out, &answer.peers),
+        Format::Dictionaries { with_ids } => peer_dictionaries(&mut out, &answer.peers, with_ids),
+    }
+    out.end()
+}
+
+/// The answer to a scrape.
+pub(crate) fn scraped(mut files: Vec<(InfoHash, Counts)>) -> Vec<u8> {
+    files.sort_by_key(|(hash, _)| *hash);
+    files.dedup_by_key(|(hash, _)| *hash);
+    let mut out = Writer::dictionary();
+    out.key("files").open(b'd');
+    for (hash, counts) in files {
+        out.bytes(hash.as_bytes()).open(b'd');
+        out.key("complete").integer(counts.complete.into());
+        out.key("downloaded").integer(counts.downloaded.into());
+        out.key("incomplete").integer(counts.incomplete.into());
+        out.close();
+    }
+    out.close();
+    out.end()
+}
+
+/// A refusal.
+pub(crate) fn failure(reason: &str) -> Vec<u8> {
+    let mut out = Writer::dictionary();
+    out.key("failure reason").bytes(reason.as_bytes());
+    out.end()
+}
+
+fn compact_peers(out: &mut Writer, peers: &[ListedPeer]) {
+    let (v4, v6): (Vec<_>, Vec<_>) = peers.iter().partition(|peer| peer.address.is_ipv4());
+    out.key("peers").bytes(&compact(&v4));
+    if !v6.is_empty() {
+        out.key("peers6").bytes(&compact(&v6));
+    }
+}
+
+fn compact(peers: &[&ListedPeer]) -> Vec<u8> {
+    let addresses = peers.iter().map(|peer| peer.address);
+    addresses.flat_map(compact_address).collect()
+}
+
+/// Address and port in network order: 6 bytes for IPv4, 18 for IPv6.
+pub(crate) fn compact_address(address: SocketAddr) -> Vec<u8> {
+    let mut bytes = address_bytes(address.ip());
+    bytes.extend(address.port().to_be_bytes());
+    bytes
+}
+
+fn address_bytes(ip: IpAddr) -> Vec<u8> {
+    match ip {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    }
+}
+
+fn peer_dictionaries(out: &mut Writer, peers: &[ListedPeer], with_ids: bool) {
+    out.key("peers").open(b'l');
+    for peer in peers {
+        out.open(b'd');
+        out.key("ip")
+            .bytes(peer.address.ip().to_string().as_bytes());
+        if with_ids {
+            out.key("peer id").bytes(peer.id.as_bytes());
+        }
+        out.key("port").integer(peer.address.port().into());
+        out.close();
+    }
+    out.close();
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn dictionary() -> Self {
+        Self(b"d".to_vec())
+    }
+
+    fn key(&mut self, key: &str) -> &mut Self {
+        self.bytes(key.as_bytes())
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.extend(format!("{}:", bytes.len()).as_bytes());
+        self.0.extend(bytes);
+        self
+    }
+
+    fn integer(&mut self, value: u64) {
+        self.0.extend(format!("i{value}e").as_bytes());
+    }
+
+    fn open(&mut self, kind: u8) {
+        self.0.push(kind);
+    }
+
+    fn close(&mut self) {
+        self.0.push(b'e');
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        self.close();
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use headwater_metainfo::PeerId;
+
+    use super::*;
+
+    fn answer() -> Announced {
+        let peer = |address: &str| ListedPeer {
+            id: PeerId([b'p'; 20]),
+            address: address.parse().unwrap(),
+        };
+        Announced {
+            interval: Duration::from_mins(30),
+            min_interval: Duration::from_mins(1),
+            counts: Counts {
+                complete: 1,
+                incomplete: 2,
+                downloaded: 3,
+            },
+            peers: vec![peer("65.66.67.68:17734"), peer("[4142::4344]:17734")],
+        }
+    }
+
+    const HEAD: &str = "d8:completei1e10:downloadedi3e11:external ip4:abcd10:incompletei2e8:intervali1800e12:min intervali60e";
+    const ASKER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(97, 98, 99, 100));
+
+    fn text(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn compact_answers_hold_both_families() {
+        let expected = format!("{HEAD}5:peers6:ABCDEF6:peers618:AB\0\0\0\0\0\0\0\0\0\0\0\0CDEFe");
+        assert_eq!(text(announced(&answer(), Format::Compact, ASKER)), expected);
+    }
+
+    #[test]
+    fn dictionaries_hold_ids_unless_not_wanted() {
+        let short = "l d2:ip11:65.66.67.684:porti17734ee d2:ip10:4142::43444:porti17734ee e"
+            .replace(' ', "");
+        let format = Format::Dictionaries { with_ids: false };
+        assert_eq!(
+            text(announced(&answer(), format, ASKER)),
+            format!("{HEAD}5:peers{short}e")
+        );
+        let format = Format::Dictionaries { with_ids: true };
+        let id = format!("7:peer id20:{}4:port", "p".repeat(20));
+        let long = short.replace("4:port", &id);
+        assert_eq!(
+            text(announced(&answer(), format, ASKER)),
+            format!("{HEAD}5:peers{long}e")
+        );
+    }
+
+    #[test]
+    fn scrapes_are_sorted_and_without_repetition() {
+        let file = |byte| (InfoHash([byte; 20]), Counts::default());
+        let zero = "d8:completei0e10:downloadedi0e10:incompletei0ee";
+        let (a, b) = ("a".repeat(20), "b".repeat(20));
+        let expected = format!("d5:filesd20:{a}{zero}20:{b}{zero}ee");
+        assert_eq!(
+            text(scraped(vec![file(b'b'), file(b'a'), file(b'b')])),
+            expected
+        );
+    }
+
+    #[test]
+    fn a_failure_is_a_reason() {
+        assert_eq!(text(failure("no")), "d14:failure reason2:noe");
+    }
+}
