@@ -252,3 +252,80 @@ impl Encoder<Handshake> for HandshakeCodec {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HELLO: Handshake = Handshake {
+        reserved: Reserved([0, 0, 0, 0, 0, 0x10, 0, 0x15]),
+        info_hash: InfoHash([7; 20]),
+        peer_id: PeerId(*b"-HW0100-abcdefghijkl"),
+    };
+
+    #[test]
+    fn the_bits_are_where_the_specifications_put_them() {
+        let all = Reserved::default()
+            .with_extension_protocol()
+            .with_dht()
+            .with_fast_extension()
+            .with_v2_upgrade();
+        assert_eq!(all, HELLO.reserved);
+        let old = Reserved([0xff, 0, 0, 0, 0, 0, 0, 0x04]);
+        assert_eq!(old.common(all), Reserved::default().with_fast_extension());
+    }
+
+    #[test]
+    fn a_wrong_protocol_is_refused_at_its_first_wrong_byte() {
+        for position in 0..PROTOCOL.len() {
+            let mut bytes = HELLO.encode();
+            bytes[position] ^= 1;
+            assert_eq!(Handshake::decode(&bytes[..position]), Ok(None));
+            let refused = Err(HandshakeError::Protocol(position));
+            assert_eq!(Handshake::decode(&bytes[..=position]), refused);
+            assert_eq!(Handshake::decode(&bytes), refused);
+        }
+    }
+
+    #[test]
+    fn the_torrent_is_known_before_the_peer() {
+        let bytes = HELLO.encode();
+        let target = Target {
+            reserved: HELLO.reserved,
+            info_hash: HELLO.info_hash,
+        };
+        for cut in 0..HANDSHAKE_LENGTH {
+            assert_eq!(Handshake::decode(&bytes[..cut]), Ok(None));
+            assert_eq!(
+                Target::decode(&bytes[..cut]),
+                Ok((cut >= 48).then_some(target))
+            );
+        }
+    }
+
+    #[test]
+    fn the_codec_takes_no_more_than_the_handshake() {
+        let mut src = BytesMut::from(&HELLO.encode()[..]);
+        src.put_slice(b"more");
+        assert_eq!(HandshakeCodec.decode(&mut src).unwrap(), Some(HELLO));
+        assert_eq!(&src[..], b"more");
+        let mut cut = BytesMut::from(&HELLO.encode()[..67]);
+        assert!(matches!(
+            HandshakeCodec.decode_eof(&mut cut),
+            Err(HandshakeCodecError::Io(_))
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn handshakes_round_trip(reserved: [u8; 8], info_hash: [u8; 20], peer_id: [u8; 20]) {
+            let hello = Handshake {
+                reserved: Reserved(reserved),
+                info_hash: InfoHash(info_hash),
+                peer_id: PeerId(peer_id),
+            };
+            prop_assert_eq!(Handshake::decode(&hello.encode()), Ok(Some(hello)));
+        }
+    }
+}

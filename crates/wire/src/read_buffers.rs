@@ -54,6 +54,11 @@ impl ReadBuffers {
         self.0.used.lock().clear();
     }
 
+    /// Used buffers in the store.
+    pub(crate) fn kept(&self) -> usize {
+        self.0.used.lock().len()
+    }
+
     /// An empty buffer of at least [`BUFFER_LENGTH`](Self::BUFFER_LENGTH).
     pub(crate) fn take(&self) -> BytesMut {
         let mut used = self.0.used.lock();
@@ -83,7 +88,7 @@ impl ReadBuffers {
 
 impl fmt::Debug for ReadBuffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ReadBuffers({} used)", self.0.used.lock().len())
+        write!(f, "ReadBuffers({} used)", self.kept())
     }
 }
 
@@ -115,8 +120,8 @@ mod tests {
         for _ in 0..5 {
             buffers.put(BytesMut::with_capacity(ReadBuffers::BUFFER_LENGTH));
         }
-        assert_eq!(buffers.0.used.lock().len(), 2);
+        assert_eq!(buffers.kept(), 2);
         buffers.clear();
-        assert_eq!(buffers.0.used.lock().len(), 0);
+        assert_eq!(buffers.kept(), 0);
     }
 }

@@ -207,15 +207,15 @@ fn an_end_inside_a_message_is_an_error_and_between_two_is_none() {
 #[test]
 fn a_stream_of_blocks_uses_buffers_again() {
     let buffers = ReadBuffers::new(4 * MIB);
-    let mut codec = MessageCodec::default().read_buffers(buffers);
+    let mut codec = MessageCodec::default().read_buffers(buffers.clone());
     let stream = encoded(
         &(0..800)
             .map(|piece| block(piece, 16_384))
             .collect::<Vec<_>>(),
     );
     let mut src = BytesMut::with_capacity(8 * 1024);
-    let (mut rest, mut places) = (&stream[..], std::collections::BTreeSet::new());
-    let (mut next, mut held) = (0, std::collections::VecDeque::new());
+    let mut rest = &stream[..];
+    let (mut next, mut held) = (0, Vec::new());
     while !rest.is_empty() {
         let room = src.capacity() - src.len();
         assert!(room > 0, "decode makes room");
@@ -225,20 +225,15 @@ fn a_stream_of_blocks_uses_buffers_again() {
         while let Some(message) = codec.decode(&mut src).unwrap() {
             assert!(message == block(next, 16_384));
             next += 1;
-            held.push_back(message);
-            held.truncate(40);
+            held.push(message);
         }
-        places.insert(src.as_ptr() as usize);
         if held.len() >= 20 {
             held.clear();
         }
     }
     assert_eq!(next, 800);
-    assert!(
-        places.len() < 30,
-        "{} places for 100 buffers' worth",
-        places.len()
-    );
+    // Far fewer than the hundred buffers that went by.
+    assert!((1..10).contains(&buffers.kept()), "{buffers:?}");
 }
 
 #[test]
