@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use headwater_metainfo::InfoHash;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::packet::{Family, Request, Response, decode, transaction_of};
+use super::decode::{decode, transaction_of};
+use super::packet::{Family, Request, Response};
+use super::query::{Answer, Pending, Query, announced, refusal, unexpected};
 use crate::error::{DecodeError, TrackerError};
-use crate::types::{AnnounceRequest, AnnounceResponse, Failure, ScrapeEntry};
 
 /// How long a connection id may be used after it came.
 const CONNECTION_LIFE: Duration = Duration::from_secs(60);
@@ -24,29 +24,6 @@ const MAX_REQUESTS: usize = 16_384;
 /// Names one request of an [`Endpoint`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(u64);
-
-/// What is asked of a tracker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Query {
-    /// An announce.
-    Announce {
-        /// What is announced.
-        request: AnnounceRequest,
-        /// Path and query of the announce URL (BEP 41), or nothing.
-        url_data: Vec<u8>,
-    },
-    /// A scrape of at most [`MAX_SCRAPE`](super::MAX_SCRAPE) torrents.
-    Scrape(Vec<InfoHash>),
-}
-
-/// What a tracker answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// To an announce.
-    Announce(AnnounceResponse),
-    /// To a scrape, in the order of the query; may be shorter.
-    Scrape(Vec<ScrapeEntry>),
-}
 
 /// A datagram to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +46,7 @@ pub struct Transmit {
 ///
 /// ```
 /// use std::time::Instant;
-/// use headwater_metainfo::InfoHash;
-/// use headwater_tracker::udp::{Answer, Endpoint, Family, Query, Request, Response, decode_request};
+/// /// use headwater_tracker::udp::{Answer, Endpoint, Family, Query, Request, Response, decode_request};
 ///
 /// let (now, tracker) = (Instant::now(), "192.0.2.1:6969".parse()?);
 /// let mut endpoint = Endpoint::new(Family::V4, [7; 32]);
@@ -123,20 +99,6 @@ struct Remote {
 enum Link {
     Connecting { transaction: u32, retry: u32 },
     Connected { connection: u64 },
-}
-
-#[derive(Debug)]
-struct Pending {
-    remote: SocketAddr,
-    query: Query,
-    transaction: u32,
-    retry: u32,
-    /// While it was sent and waits for the answer.
-    timer: Option<Instant>,
-    /// The connection id that it was sent with last.
-    connection: Option<u64>,
-    /// That id was there before the request: the tracker may have forgotten it.
-    on_old_link: bool,
 }
 
 impl Endpoint {
@@ -472,54 +434,6 @@ impl Endpoint {
             }
         }
     }
-}
-
-impl Pending {
-    fn packet(&self, connection: u64) -> Request {
-        let transaction = self.transaction;
-        match &self.query {
-            Query::Announce { request, url_data } => Request::Announce {
-                connection,
-                transaction,
-                announce: request.clone(),
-                url_data: url_data.clone(),
-            },
-            Query::Scrape(info_hashes) => Request::Scrape {
-                connection,
-                transaction,
-                info_hashes: info_hashes.clone(),
-            },
-        }
-    }
-}
-
-fn announced(response: Response) -> AnnounceResponse {
-    let mut answer = AnnounceResponse::default();
-    if let Response::Announce {
-        interval,
-        leechers,
-        seeders,
-        peers,
-        ..
-    } = response
-    {
-        answer.interval = Duration::from_secs(interval.into());
-        answer.incomplete = Some(leechers);
-        answer.complete = Some(seeders);
-        answer.peers = peers;
-    }
-    answer
-}
-
-fn refusal(message: String) -> TrackerError {
-    TrackerError::Failure(Failure {
-        reason: message,
-        retry_in: None,
-    })
-}
-
-fn unexpected(response: &Response) -> TrackerError {
-    DecodeError::Action(response.action()).into()
 }
 
 fn silence() -> TrackerError {
