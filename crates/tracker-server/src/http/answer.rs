@@ -1,7 +1,8 @@
-//! Writing bencoded answers. Their shapes are fixed, so keys are written in order by hand.
+//! Writing bencoded answers.
 
 use std::net::{IpAddr, SocketAddr};
 
+use headwater_bencode::{DictEncoder, Encoder, ListEncoder};
 use headwater_metainfo::InfoHash;
 
 use super::query::Format;
@@ -9,53 +10,64 @@ use crate::registry::{Announced, Counts, ListedPeer};
 
 /// The answer to an announce; BEP 24's `external ip` is told to everybody.
 pub(crate) fn announced(answer: &Announced, format: Format, asker: IpAddr) -> Vec<u8> {
-    let mut out = Writer::dictionary();
-    out.key("complete").integer(answer.counts.complete.into());
-    out.key("downloaded")
-        .integer(answer.counts.downloaded.into());
-    out.key("external ip").bytes(&address_bytes(asker));
-    out.key("incomplete")
-        .integer(answer.counts.incomplete.into());
-    out.key("interval").integer(answer.interval.as_secs());
-    out.key("min interval")
-        .integer(answer.min_interval.as_secs());
-    match format {
-        Format::Compact => compact_peers(&mut out, &answer.peers),
-        Format::Dictionaries { with_ids } => peer_dictionaries(&mut out, &answer.peers, with_ids),
-    }
-    out.end()
+    Encoder::dict_to_vec(|out| {
+        out.key("complete").int(answer.counts.complete);
+        out.key("downloaded").int(answer.counts.downloaded);
+        out.key("external ip").bytes(address_bytes(asker));
+        out.key("incomplete").int(answer.counts.incomplete);
+        out.key("interval").int(answer.interval.as_secs());
+        out.key("min interval").int(answer.min_interval.as_secs());
+        match format {
+            Format::Compact => compact_peers(out, &answer.peers),
+            Format::Dictionaries { with_ids } => out.key("peers").list(|list| {
+                for peer in &answer.peers {
+                    peer_dictionary(list, peer, with_ids);
+                }
+            }),
+        }
+    })
 }
 
 /// The answer to a scrape.
 pub(crate) fn scraped(mut files: Vec<(InfoHash, Counts)>) -> Vec<u8> {
     files.sort_by_key(|(hash, _)| *hash);
     files.dedup_by_key(|(hash, _)| *hash);
-    let mut out = Writer::dictionary();
-    out.key("files").open(b'd');
-    for (hash, counts) in files {
-        out.bytes(hash.as_bytes()).open(b'd');
-        out.key("complete").integer(counts.complete.into());
-        out.key("downloaded").integer(counts.downloaded.into());
-        out.key("incomplete").integer(counts.incomplete.into());
-        out.close();
-    }
-    out.close();
-    out.end()
+    Encoder::dict_to_vec(|out| {
+        out.key("files").dict(|out| {
+            for (hash, counts) in files {
+                out.key(hash.as_bytes()).dict(|out| figures(out, counts));
+            }
+        });
+    })
+}
+
+fn figures(out: &mut DictEncoder<'_>, counts: Counts) {
+    out.key("complete").int(counts.complete);
+    out.key("downloaded").int(counts.downloaded);
+    out.key("incomplete").int(counts.incomplete);
 }
 
 /// A refusal.
 pub(crate) fn failure(reason: &str) -> Vec<u8> {
-    let mut out = Writer::dictionary();
-    out.key("failure reason").bytes(reason.as_bytes());
-    out.end()
+    Encoder::dict_to_vec(|out| out.key("failure reason").bytes(reason))
 }
 
-fn compact_peers(out: &mut Writer, peers: &[ListedPeer]) {
+fn compact_peers(out: &mut DictEncoder<'_>, peers: &[ListedPeer]) {
     let (v4, v6): (Vec<_>, Vec<_>) = peers.iter().partition(|peer| peer.address.is_ipv4());
-    out.key("peers").bytes(&compact(&v4));
+    out.key("peers").bytes(compact(&v4));
     if !v6.is_empty() {
-        out.key("peers6").bytes(&compact(&v6));
+        out.key("peers6").bytes(compact(&v6));
     }
+}
+
+fn peer_dictionary(list: &mut ListEncoder<'_>, peer: &ListedPeer, with_id: bool) {
+    list.item().dict(|out| {
+        out.key("ip").bytes(peer.address.ip().to_string());
+        if with_id {
+            out.key("peer id").bytes(peer.id.as_bytes());
+        }
+        out.key("port").int(peer.address.port());
+    });
 }
 
 fn compact(peers: &[&ListedPeer]) -> Vec<u8> {
@@ -74,56 +86,6 @@ fn address_bytes(ip: IpAddr) -> Vec<u8> {
     match ip {
         IpAddr::V4(ip) => ip.octets().to_vec(),
         IpAddr::V6(ip) => ip.octets().to_vec(),
-    }
-}
-
-fn peer_dictionaries(out: &mut Writer, peers: &[ListedPeer], with_ids: bool) {
-    out.key("peers").open(b'l');
-    for peer in peers {
-        out.open(b'd');
-        out.key("ip")
-            .bytes(peer.address.ip().to_string().as_bytes());
-        if with_ids {
-            out.key("peer id").bytes(peer.id.as_bytes());
-        }
-        out.key("port").integer(peer.address.port().into());
-        out.close();
-    }
-    out.close();
-}
-
-struct Writer(Vec<u8>);
-
-impl Writer {
-    fn dictionary() -> Self {
-        Self(b"d".to_vec())
-    }
-
-    fn key(&mut self, key: &str) -> &mut Self {
-        self.bytes(key.as_bytes())
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        self.0.extend(format!("{}:", bytes.len()).as_bytes());
-        self.0.extend(bytes);
-        self
-    }
-
-    fn integer(&mut self, value: u64) {
-        self.0.extend(format!("i{value}e").as_bytes());
-    }
-
-    fn open(&mut self, kind: u8) {
-        self.0.push(kind);
-    }
-
-    fn close(&mut self) {
-        self.0.push(b'e');
-    }
-
-    fn end(mut self) -> Vec<u8> {
-        self.close();
-        self.0
     }
 }
 

@@ -9,8 +9,8 @@ const AGE: Duration = Duration::from_mins(1);
 /// An id is good for its own age and two more: at least the two minutes of BEP 15.
 const GOOD_FOR: u64 = 2;
 
-/// Makes and knows connection ids: a keyed hash (the standard library's, whose key comes from the system's random source) of the
-/// address and the time.
+/// Makes and knows connection ids: a keyed hash of the address and the time. The hash is the standard library's, whose
+/// key comes from the system's random source.
 #[derive(Debug, Default)]
 pub(super) struct Cookies {
     key: RandomState,
