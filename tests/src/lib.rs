@@ -1,2 +1,4 @@
-//! Whole-system tests live in `tests/`; this library holds what they and the fuzzers share.
+//! What whole-system tests and the fuzzers share. The tests themselves are in `tests/`.
 #![forbid(unsafe_code)]
+
+pub mod fuzz;

@@ -1,0 +1,58 @@
+use bytes::BytesMut;
+use headwater_wire::{Handshake, Message, MessageCodec};
+use tokio_util::codec::{Decoder, Encoder};
+
+/// Bytes give the same messages however they are cut, and each message is read again from its encoding.
+///
+/// The first byte says how long the cuts are; the rest is the stream.
+pub fn wire(data: &[u8]) {
+    let Some((&cut, stream)) = data.split_first() else {
+        return;
+    };
+    let whole = read(stream, stream.len().max(1));
+    assert_eq!(read(stream, usize::from(cut).max(1)), whole);
+    for message in whole.0 {
+        let mut bytes = BytesMut::new();
+        MessageCodec::default()
+            .encode(message.clone(), &mut bytes)
+            .expect("memory takes it");
+        assert_eq!(bytes.len(), message.encoded_length());
+        let again = MessageCodec::default()
+            .decode(&mut bytes)
+            .expect("what is written can be read");
+        assert_eq!(again, Some(message));
+    }
+}
+
+/// The messages of `stream`, read `cut` bytes at a time, and whether it ended in an error.
+fn read(stream: &[u8], cut: usize) -> (Vec<Message>, bool) {
+    let mut codec = MessageCodec::default();
+    let mut buffer = BytesMut::new();
+    let mut messages = Vec::new();
+    for part in stream.chunks(cut) {
+        buffer.extend_from_slice(part);
+        loop {
+            match codec.decode(&mut buffer) {
+                Ok(Some(message)) => messages.push(message),
+                Ok(None) => break,
+                Err(_) => return (messages, true),
+            }
+        }
+    }
+    (messages, false)
+}
+
+/// A handshake is refused at the first wrong byte or not at all, and what is read is written as it was.
+pub fn handshake(data: &[u8]) {
+    let mut refused = false;
+    for end in 0..=data.len().min(80) {
+        match Handshake::decode(&data[..end]) {
+            Ok(Some(handshake)) => {
+                assert!(!refused);
+                assert_eq!(handshake.encode(), data[..68]);
+            }
+            Ok(None) => assert!(!refused && end < 68),
+            Err(_) => refused = true,
+        }
+    }
+}
