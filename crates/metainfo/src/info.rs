@@ -32,7 +32,7 @@ const HASH_LENGTH: usize = 20;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Info {
     raw: Box<[u8]>,
-    info_hashes: InfoHashes,
+    hashes: InfoHashes,
     raw_name: Range<usize>,
     is_private: bool,
     is_multi_file: bool,
@@ -70,7 +70,7 @@ impl Info {
 
     /// The hashes of [`raw`](Self::raw).
     pub const fn info_hashes(&self) -> InfoHashes {
-        self.info_hashes
+        self.hashes
     }
 
     /// Name of the file, or of the folder that holds the files, safe for file systems.
@@ -124,7 +124,7 @@ impl fmt::Debug for Info {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Info")
             .field("name", &self.name())
-            .field("info_hashes", &self.info_hashes)
+            .field("hashes", &self.hashes)
             .field("geometry", &self.geometry)
             .field("files", &self.layout.len())
             .finish_non_exhaustive()

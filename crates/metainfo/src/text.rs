@@ -21,7 +21,7 @@ impl TextEncoding {
     }
 
     /// Bytes that are valid UTF-8 are taken as that, whatever the torrent says; what cannot be decoded becomes U+FFFD.
-    pub(crate) fn decode<'a>(&self, bytes: &'a [u8]) -> Cow<'a, str> {
+    pub(crate) fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
         match (std::str::from_utf8(bytes), self.0) {
             (Ok(text), _) => Cow::Borrowed(text),
             (Err(_), Some(encoding)) => encoding.decode_without_bom_handling(bytes).0,

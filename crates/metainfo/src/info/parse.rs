@@ -20,17 +20,17 @@ pub(super) fn parse(info: Node<'_, '_>, encoding: TextEncoding) -> Result<Info, 
         return Err(InfoError::NotDictionary);
     }
     let is_v2 = check_version(info)?;
-    let info_hashes = hash(info.raw(), is_v2);
+    let hashes = hash(info.raw(), is_v2);
     let piece_length = natural(info, "piece length")?;
     let pieces = bytes(info, "pieces")?;
-    let name = Name::new(info, encoding, info_hashes);
+    let name = Name::new(info, encoding, hashes);
     let (layout, is_multi_file) = lay_out(info, &name, encoding)?;
     let geometry = PieceGeometry::new(layout.total_size(), piece_length)?;
     check_hash_count(pieces, &geometry)?;
     let source = info.get("source").and_then(|source| source.as_bytes());
     Ok(Info {
         raw: info.raw().into(),
-        info_hashes,
+        hashes,
         raw_name: range_within(info.raw(), name.raw),
         is_private: info
             .get("private")
@@ -131,17 +131,12 @@ fn lay_out_one(info: Node<'_, '_>, name: &Name<'_>) -> Result<FileLayout, InfoEr
         symlink: None,
         ..attributes(info)
     };
-    builder.push_raw(
-        &[&*name.text],
-        std::iter::once(name.raw),
-        length,
-        &attributes,
-    )?;
+    builder.push_raw(&[&*name.text], &[name.raw], length, &attributes)?;
     Ok(builder.finish()?)
 }
 
-fn lay_out_many<'d, 'a>(
-    files: Node<'d, 'a>,
+fn lay_out_many<'a>(
+    files: Node<'_, 'a>,
     name: &Name<'a>,
     encoding: TextEncoding,
 ) -> Result<FileLayout, InfoError> {
@@ -217,8 +212,7 @@ impl<'a> ParsedFile<'a> {
             symlink: target.as_deref(),
             ..self.attributes
         };
-        let raw = self.raw_path.iter().copied();
-        Ok(builder.push_raw(&self.path, raw, self.length, &attributes)?)
+        Ok(builder.push_raw(&self.path, &self.raw_path, self.length, &attributes)?)
     }
 }
 

@@ -302,19 +302,17 @@ fn a_hundred_thousand_files_and_the_most_pieces_fit() {
         100_000
     );
 
-    let pieces = PieceGeometry::MAX_PIECES as usize;
+    let pieces = PieceGeometry::MAX_PIECES;
     let raw = with(
         single(0),
         [
-            ("length", int(pieces as i64)),
+            ("length", int(pieces.into())),
             ("piece length", int(1)),
-            ("pieces", bytes(vec![1; 20 * pieces])),
+            ("pieces", bytes(vec![1; 20 * pieces as usize])),
         ],
     );
     assert_eq!(
-        load(&raw)
-            .unwrap()
-            .piece_hash(PieceIndex(pieces as u32 - 1)),
+        load(&raw).unwrap().piece_hash(PieceIndex(pieces - 1)),
         Some([1; 20])
     );
 }
@@ -325,7 +323,7 @@ fn nearly_info() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::Int),
         (0i64..100_000).prop_map(Value::Int),
         prop::collection::vec(any::<u8>(), 0..60).prop_map(Value::Bytes),
-        "[./\\\\a\u{202e}é]{0,8}".prop_map(|text| bytes(text)),
+        "[./\\\\a\u{202e}é]{0,8}".prop_map(bytes),
     ];
     let key = prop::sample::select(vec![
         "attr",

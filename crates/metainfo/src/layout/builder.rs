@@ -85,17 +85,15 @@ impl LayoutBuilder {
         length: u64,
         attributes: &Attributes<'_>,
     ) -> Result<(), LayoutError> {
-        let raw = components
-            .iter()
-            .map(|component| component.as_ref().as_bytes());
-        self.push_raw(components, raw, length, attributes)
+        let raw: Vec<&[u8]> = components.iter().map(|c| c.as_ref().as_bytes()).collect();
+        self.push_raw(components, &raw, length, attributes)
     }
 
     /// Like [`push`](Self::push), for a file whose path stands in the torrent as `raw` and was decoded to `components`.
-    pub fn push_raw<'r, C: AsRef<str>>(
+    pub fn push_raw<C: AsRef<str>>(
         &mut self,
         components: &[C],
-        raw: impl Iterator<Item = &'r [u8]> + Clone,
+        raw: &[&[u8]],
         length: u64,
         attributes: &Attributes<'_>,
     ) -> Result<(), LayoutError> {
@@ -152,15 +150,9 @@ impl LayoutBuilder {
     }
 
     /// The raw components, if they differ from `path`.
-    fn raw_path<'r>(
-        &self,
-        path: &SafePath,
-        raw: impl Iterator<Item = &'r [u8]> + Clone,
-    ) -> Option<Box<[Box<[u8]>]>> {
-        let whole = || {
-            let folder = self.folder.iter().map(|(_, raw)| &**raw);
-            folder.chain(raw.clone().map(|component| component))
-        };
+    fn raw_path(&self, path: &SafePath, raw: &[&[u8]]) -> Option<Box<[Box<[u8]>]>> {
+        let folder = self.folder.as_ref().map(|(_, raw)| &**raw);
+        let whole = || folder.into_iter().chain(raw.iter().copied());
         let is_same = whole().eq(path.components().map(str::as_bytes));
         (!is_same).then(|| whole().map(Into::into).collect())
     }

@@ -71,7 +71,7 @@ fn each_way_to_be_no_link_has_its_error() {
 
 #[test]
 fn a_flood_of_trackers_is_cut() {
-    let trackers: String = (0..2_000).map(|n| format!("&tr=http://{n}/")).collect();
+    let trackers = (0..2_000).fold(String::new(), |link, n| link + &format!("&tr=http://{n}/"));
     let magnet = parse(&format!("xt=urn:btih:{HEX}{trackers}")).unwrap();
     assert_eq!(magnet.trackers.len(), Magnet::MAX_ADDRESSES);
 }
