@@ -30,8 +30,8 @@ mod tests;
 use std::io;
 
 use crate::{
-    Attributes, FileIndex, FileLayout, GeometryError, LayoutBuilder, LayoutError, PieceGeometry,
-    SafePath,
+    Attributes, FileIndex, FileLayout, GeometryError, LayoutBuilder, LayoutError, MAX_TORRENT_SIZE,
+    PieceGeometry, SafePath,
 };
 
 pub use hash::Source;
@@ -117,6 +117,9 @@ pub enum CreateError {
     /// All files together hold no byte.
     #[error("there is nothing to share: every file is empty")]
     NoData,
+    /// The torrent itself would be too large to be loaded, because of many names or many pieces.
+    #[error("the torrent would be larger than {} MiB; fewer files or longer pieces would help", MAX_TORRENT_SIZE >> 20)]
+    TooLarge,
     /// A name that no file can have.
     #[error("{0:?} cannot be the name of a file or folder")]
     Name(String),
@@ -172,13 +175,15 @@ impl Creator {
         check_distinct(&files)?;
         let layout = lay_out(&options.name, &files)?;
         let geometry = geometry_for(layout.total_size(), options.piece_length)?;
-        Ok(Self {
+        let creator = Self {
             options,
             files,
             origins,
             layout,
             geometry,
-        })
+        };
+        creator.check_size()?;
+        Ok(creator)
     }
 
     /// How the torrent divides into pieces.

@@ -7,8 +7,9 @@ mod tests;
 use std::fmt;
 use std::ops::Range;
 
-use headwater_bencode::{Node, Options};
+use headwater_bencode::Node;
 
+use crate::metainfo::decode_options;
 use crate::text::TextEncoding;
 use crate::{FileLayout, InfoError, InfoHashes, MAX_TORRENT_SIZE, PieceGeometry, PieceIndex};
 
@@ -52,7 +53,7 @@ impl Info {
         if raw.len() > MAX_TORRENT_SIZE {
             return Err(InfoError::TooLarge);
         }
-        let document = Options::lenient().decode(raw)?;
+        let document = decode_options().decode(raw)?;
         if !document.trailing().is_empty() {
             return Err(InfoError::TrailingBytes);
         }

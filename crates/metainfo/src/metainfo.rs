@@ -6,7 +6,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use headwater_bencode::{Node, Options};
+use headwater_bencode::{Limits, Node, Options};
 
 use crate::text::TextEncoding;
 use crate::{HostPort, Info, InfoHashes, Magnet, MetainfoError};
@@ -16,6 +16,14 @@ use crate::{HostPort, Info, InfoHashes, Magnet, MetainfoError};
 /// The most pieces that a torrent may have need 40 MiB of hashes; the rest leaves room for the names of far more than
 /// 100,000 files.
 pub const MAX_TORRENT_SIZE: usize = 64 << 20;
+
+/// Lenient, and with room for as many items as a large torrent has: eight bytes each are few for names and numbers.
+pub(crate) fn decode_options() -> Options {
+    Options::lenient().limits(Limits {
+        max_items: MAX_TORRENT_SIZE / 8,
+        ..Limits::default()
+    })
+}
 
 /// A torrent: what it holds ([`Info`]), and where to find others that have it.
 ///

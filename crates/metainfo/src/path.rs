@@ -13,6 +13,9 @@ pub(crate) use component::{cut_keeping_extension, split_extension};
 /// Stands where nothing of a name is left.
 pub(crate) const PLACEHOLDER: &str = "_";
 
+/// Bytes that are kept free in a path for ` (n)`, which a name gets when it collides.
+pub(crate) const NUMBER_ROOM: usize = 16;
+
 /// A relative path of safe components: it can be joined to any folder and stays inside it.
 ///
 /// No component is empty, `.` or `..`, holds a separator of any system, a control or bidirectional formatting character
@@ -179,11 +182,11 @@ impl PathBuilder {
     /// Keeps as many of the outer folders as the limits allow, and the name.
     fn leave_out_deep_folders(&mut self) {
         let count = self.ends.len();
-        if count <= SafePath::MAX_DEPTH && self.text.len() <= SafePath::MAX_BYTES {
+        if count <= SafePath::MAX_DEPTH && self.text.len() <= SafePath::MAX_BYTES - NUMBER_ROOM {
             return;
         }
         let name_start = if count > 1 { self.ends[count - 2] } else { 0 };
-        let room = SafePath::MAX_BYTES - (self.text.len() - name_start);
+        let room = (SafePath::MAX_BYTES - NUMBER_ROOM) - (self.text.len() - name_start);
         let kept = self.ends[..count - 1]
             .iter()
             .take(SafePath::MAX_DEPTH - 1)

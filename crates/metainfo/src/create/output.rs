@@ -4,6 +4,10 @@ use headwater_bencode::Value;
 use headwater_hash::Sha1Digest;
 
 use super::{CreateError, Creator, InputFile};
+use crate::MAX_TORRENT_SIZE;
+
+/// More bytes than the length of the piece hashes takes in decimal.
+const LENGTH_DIGITS: usize = 16;
 
 impl Creator {
     /// The torrent as bytes, canonically encoded, with one hash for each piece.
@@ -14,6 +18,15 @@ impl Creator {
             return Err(CreateError::HashCount { got, expected });
         }
         Ok(self.root(hashes).encode())
+    }
+
+    /// Whether the torrent can be loaded again, asked before hours are spent on hashing.
+    pub(super) fn check_size(&self) -> Result<(), CreateError> {
+        let hashes = self.geometry.piece_count() as usize * size_of::<Sha1Digest>();
+        if self.root(&[]).encode().len() + hashes > MAX_TORRENT_SIZE - LENGTH_DIGITS {
+            return Err(CreateError::TooLarge);
+        }
+        Ok(())
     }
 
     fn root(&self, hashes: &[Sha1Digest]) -> Value {

@@ -182,6 +182,16 @@ fn what_makes_no_torrent_is_refused() {
 }
 
 #[test]
+fn a_torrent_that_could_not_be_loaded_is_refused_before_hashing() {
+    let options = CreateOptions {
+        comment: Some("x".repeat(MAX_TORRENT_SIZE)),
+        ..CreateOptions::new("t")
+    };
+    let error = Creator::new(options, vec![InputFile::single(1)]).unwrap_err();
+    assert!(matches!(error, CreateError::TooLarge));
+}
+
+#[test]
 fn files_that_others_will_save_elsewhere_are_told() {
     let files = ["Makefile", "back\\slash", "makefile"].map(|name| InputFile::new([name], 1));
     let creator = Creator::new(CreateOptions::new("t"), files.into()).unwrap();

@@ -6,10 +6,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::FileEntry;
 use crate::SafePath;
-use crate::path::{MAX_NAME_BYTES, cut_keeping_extension, split_extension};
-
-/// Room that is kept for ` (n)` when a name is cut; fixed, so that one counter serves all names with the same cut.
-const SUFFIX_ROOM: usize = 16;
+use crate::path::{MAX_NAME_BYTES, NUMBER_ROOM, cut_keeping_extension, split_extension};
 
 /// The names that are taken, folded so that two names are equal here when any file system takes them for one.
 pub(super) struct NameTable {
@@ -67,7 +64,8 @@ impl NameTable {
             return None;
         }
         let (folder, name) = path.split_name();
-        let name = cut_keeping_extension(name, MAX_NAME_BYTES - SUFFIX_ROOM);
+        // Always the same room, so that one counter serves all names with the same cut.
+        let name = cut_keeping_extension(name, MAX_NAME_BYTES - NUMBER_ROOM);
         let (stem, extension) = split_extension(&name);
         let counter = fold(&format!("{folder}/{name}"));
         let mut number = self.next_number.get(&counter).copied().unwrap_or(2);
