@@ -291,7 +291,10 @@ fn more_files_than_can_be() {
         b"e4:name1:n12:piece lengthi16384e6:pieces0:e",
     ]
     .concat();
-    assert!(Info::from_bytes(&raw).is_err());
+    assert_eq!(
+        Info::from_bytes(&raw),
+        Err(LayoutError::TooManyFiles.into())
+    );
 }
 
 #[test]
