@@ -1,6 +1,7 @@
 //! Chores of the workspace: `cargo xtask --help`.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod tidy;
 
 use clap::{Parser, Subcommand};
@@ -14,12 +15,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure transfers beside libtorrent
+    Bench(bench::Args),
     /// Check the rules of the house: floors, sans-IO crates, unsafe code, docs, file sizes
     Tidy,
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
+        Command::Bench(args) => bench::run(&args),
         Command::Tidy => tidy::run(),
     }
 }
