@@ -1,2 +1,20 @@
 //! Pieces on disk: mapped reads, positioned writes, part file, verification, resume data.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
+
+mod contents;
+mod error;
+mod file;
+mod memory;
+mod part;
+mod pieces;
+mod positioned;
+mod ranges;
+mod storage;
+pub mod testing;
+
+pub use contents::Contents;
+pub use error::{Operation, StorageError, StorageErrorKind, StoreError};
+pub use file::{Allocation, FileOptions, FileStorage, Pool, PoolOptions};
+pub use memory::MemoryStorage;
+pub use pieces::{Checkpoint, Options, PieceCheck, PieceStore};
+pub use storage::{FileStamp, Storage};

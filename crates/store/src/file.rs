@@ -1,0 +1,466 @@
+//! A torrent's bytes in files below a directory.
+
+mod map;
+mod open;
+mod places;
+mod pool;
+mod prepare;
+mod reserve;
+
+use std::io::{Error as IoError, ErrorKind as IoErrorKind, IoSlice};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use headwater_metainfo::{FileEntry, FileIndex, FileSpan};
+use parking_lot::{Mutex, RwLock};
+
+use crate::part::PartFile;
+use crate::positioned::{Gather, read_exact_at, write_all_at};
+use crate::{Contents, FileStamp, Operation, Storage, StorageError, StorageErrorKind};
+use open::{Location, Purpose};
+use places::{Place, Segment};
+use pool::{Key, OpenFile};
+pub use pool::{Pool, PoolOptions};
+
+/// When space for a file is taken from the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Allocation {
+    /// All of it, before data is accepted: a full disk shows at once, and the file lies in few fragments. Where the
+    /// file system cannot do that, like [`Sparse`](Self::Sparse).
+    #[default]
+    Reserve,
+    /// As data comes in.
+    Sparse,
+}
+
+/// How a [`FileStorage`] treats its files.
+#[derive(Debug, Clone, Default)]
+pub struct FileOptions {
+    /// When space is taken.
+    pub allocation: Allocation,
+    /// Open files for reading only; never write, create or change anything. For seeding in place.
+    pub read_only: bool,
+    /// Follow symbolic links that lead out of the base directory. Otherwise they are an error. The base directory itself
+    /// may always be a link.
+    pub follow_links: bool,
+    /// One entry a file; empty means that all are wanted.
+    pub wanted: Vec<bool>,
+    /// The pool of open files and maps; share one between all torrents of a program.
+    pub pool: Pool,
+    /// Use only what every system has: no maps, no vectored writes, no reserved space. For file systems that handle one of these
+    /// badly, and for tests.
+    pub portable: bool,
+}
+
+/// A [`Storage`] of files below a base directory.
+///
+/// Files are opened when they are needed and closed when the [`Pool`] is full. Nothing is created before
+/// [`prepare`](Storage::prepare) or the first write, and no existing file is ever cut before
+/// [`finish_file`](Storage::finish_file). Compare [`stamps`](Storage::stamps) with resume data, and check what is
+/// there, *before* `prepare`: reserving space makes files longer and changes their stamps.
+///
+/// Data of skipped files that shares a piece with wanted ones goes to a hidden part file, `.INFOHASH.parts`, in the base
+/// directory; a skipped file that exists is used as it is. When a file becomes wanted, its data moves to where it
+/// belongs, and the part file is removed with its last byte.
+///
+/// ```
+/// use std::io::IoSlice;
+/// use std::sync::Arc;
+/// use headwater_store::{FileOptions, FileStorage, Storage, testing::Sample};
+///
+/// let dir = tempfile::tempdir()?;
+/// let torrent = Arc::new(Sample::new([("album/one.flac", 100), ("album/two.flac", 50)], 64));
+/// let storage = FileStorage::new(torrent, dir.path(), FileOptions::default())?;
+/// storage.prepare()?;
+/// storage.write_at(90, &[IoSlice::new(b"across two files")])?;
+/// assert_eq!(std::fs::read(dir.path().join("album/two.flac"))?[..6], *b" files");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct FileStorage {
+    contents: Arc<dyn Contents>,
+    base: PathBuf,
+    allocation: Allocation,
+    read_only: bool,
+    follow_links: bool,
+    portable: bool,
+    pool: Pool,
+    owner: u64,
+    /// Where each file's writes go. Held shared by every operation, and alone while data moves.
+    places: RwLock<Box<[Place]>>,
+    part: RwLock<PartFile>,
+    /// Files written since the last sync.
+    dirty: Box<[AtomicBool]>,
+    /// Folders with new entries since the last sync.
+    dirty_folders: Mutex<std::collections::BTreeSet<PathBuf>>,
+}
+
+impl FileStorage {
+    /// The files of a torrent below `dir`, which need not exist; a relative one counts from the current directory.
+    ///
+    /// An existing part file is read, nothing else is opened.
+    pub fn new(
+        contents: Arc<dyn Contents>,
+        dir: impl AsRef<Path>,
+        options: FileOptions,
+    ) -> Result<Self, StorageError> {
+        let dir = dir.as_ref();
+        let base = std::path::absolute(dir)
+            .map_err(|error| StorageError::from_io(Operation::Open, dir, error))?;
+        let part_path = base.join(format!(".{}.parts", contents.info_hash()));
+        let part = PartFile::open(
+            part_path.clone(),
+            contents.info_hash(),
+            contents.geometry(),
+            options.read_only,
+            options.portable,
+        )
+        .map_err(|error| StorageError::from_io(Operation::Open, part_path, error))?;
+        let count = contents.layout().len();
+        let owner = options.pool.new_owner();
+        let storage = Self {
+            contents,
+            base,
+            allocation: options.allocation,
+            read_only: options.read_only,
+            follow_links: options.follow_links,
+            portable: options.portable || cfg!(not(target_os = "linux")),
+            pool: options.pool,
+            owner,
+            places: RwLock::default(),
+            part: RwLock::new(part),
+            dirty: (0..count).map(|_| AtomicBool::new(false)).collect(),
+            dirty_folders: Mutex::default(),
+        };
+        *storage.places.write() = storage.initial_places(&options.wanted)?;
+        Ok(storage)
+    }
+
+    /// The base directory, absolute.
+    pub fn base_dir(&self) -> &Path {
+        &self.base
+    }
+
+    /// Where `file` is or will be.
+    pub fn path_of(&self, file: FileIndex) -> Option<PathBuf> {
+        let entry = self.contents.layout().file(file)?;
+        Some(entry.path().under(&self.base))
+    }
+
+    fn entry(&self, file: FileIndex) -> &FileEntry {
+        &self.contents.layout().files()[file.as_usize()]
+    }
+
+    fn location<'a>(&'a self, entry: &'a FileEntry) -> Location<'a> {
+        Location {
+            base: &self.base,
+            path: entry.path(),
+            follow_links: self.follow_links,
+            portable: self.portable,
+        }
+    }
+
+    fn key(&self, file: FileIndex) -> Key {
+        Key {
+            owner: self.owner,
+            file: file.0,
+        }
+    }
+
+    fn error(&self, operation: Operation, file: FileIndex, cause: IoError) -> StorageError {
+        let path = self.entry(file).path().under(&self.base);
+        StorageError::from_io(operation, path, cause)
+    }
+
+    fn out_of_range(&self, operation: Operation) -> StorageError {
+        let cause = "outside of the torrent";
+        StorageError::new(operation, &self.base, StorageErrorKind::OutOfRange, cause)
+    }
+
+    fn check_writable(&self, operation: Operation) -> Result<(), StorageError> {
+        if !self.read_only {
+            return Ok(());
+        }
+        let cause = "opened for reading only";
+        Err(StorageError::new(
+            operation,
+            &self.base,
+            StorageErrorKind::ReadOnly,
+            cause,
+        ))
+    }
+
+    fn check_range(
+        &self,
+        operation: Operation,
+        offset: u64,
+        length: u64,
+    ) -> Result<Range<u64>, StorageError> {
+        let end = offset.checked_add(length);
+        let end = end.filter(|&end| end <= self.contents.layout().total_size());
+        Ok(offset..end.ok_or_else(|| self.out_of_range(operation))?)
+    }
+
+    fn open_for_reading(&self, file: FileIndex) -> Result<Arc<OpenFile>, StorageError> {
+        let key = self.key(file);
+        if let Some(open) = self.pool.get(key, false) {
+            return Ok(open);
+        }
+        let opened = self.location(self.entry(file)).open(Purpose::Read);
+        let opened = opened.map_err(|error| self.error(Operation::Open, file, error))?;
+        Ok(self.keep_open(key, opened, false))
+    }
+
+    fn open_for_writing(&self, file: FileIndex) -> Result<Arc<OpenFile>, StorageError> {
+        let key = self.key(file);
+        if let Some(open) = self.pool.get(key, true) {
+            return Ok(open);
+        }
+        let entry = self.entry(file);
+        let opened = self
+            .location(entry)
+            .open_or_create(entry.is_executable())
+            .map_err(|error| self.error(Operation::Create, file, error))?;
+        if opened.1 {
+            self.note_new_entry(entry);
+        }
+        Ok(self.keep_open(key, opened.0, true))
+    }
+
+    fn keep_open(&self, key: Key, file: std::fs::File, writable: bool) -> Arc<OpenFile> {
+        let open = Arc::new(OpenFile { file, writable });
+        self.pool.put(key, open.clone());
+        open
+    }
+
+    /// Remembers to make the folders durable that lead to a new file.
+    fn note_new_entry(&self, entry: &FileEntry) {
+        let path = entry.path().under(&self.base);
+        let folders = path.ancestors().skip(1);
+        let inside = folders.take_while(|folder| folder.starts_with(&self.base));
+        self.dirty_folders
+            .lock()
+            .extend(inside.map(Path::to_path_buf));
+    }
+
+    fn write_span(&self, span: FileSpan, data: &mut [IoSlice<'_>]) -> Result<(), StorageError> {
+        let open = self.open_for_writing(span.file)?;
+        let written = write_all_at(&open.file, data, span.offset, self.portable);
+        // Afterwards: a sync at this moment must leave the mark for the next one.
+        self.dirty[span.file.as_usize()].store(true, Ordering::Release);
+        written
+            .and_then(|()| still_linked(&open.file))
+            .map_err(|error| {
+                self.pool.forget(self.key(span.file));
+                self.error(Operation::Write, span.file, error)
+            })
+    }
+
+    fn read_span(&self, span: FileSpan, buf: &mut [u8]) -> Result<(), StorageError> {
+        let open = self.open_for_reading(span.file)?;
+        read_exact_at(&open.file, buf, span.offset).map_err(|error| {
+            self.pool.forget(self.key(span.file));
+            self.error(Operation::Read, span.file, error)
+        })
+    }
+
+    /// Reads a range of one file, part of which may lie in the part file.
+    fn read_mixed(&self, span: FileSpan, buf: &mut [u8]) -> Result<(), StorageError> {
+        let file_start = self.entry(span.file).offset();
+        let start = file_start + span.offset;
+        let range = start..start + span.length;
+        let part = self.part.read();
+        if !part.touches(range.clone()) {
+            drop(part);
+            return self.read_span(span, buf);
+        }
+        let mut position = range.start;
+        let end_mark = range.end..range.end;
+        for extent in part.extents(range.clone()).chain([end_mark]) {
+            let gap = FileSpan {
+                file: span.file,
+                offset: position - file_start,
+                length: extent.start - position,
+            };
+            let at = (position - range.start) as usize;
+            let middle = (extent.start - range.start) as usize;
+            let end = (extent.end - range.start) as usize;
+            if gap.length > 0 {
+                self.read_span(gap, &mut buf[at..middle])?;
+            }
+            if middle < end {
+                part.read(extent.start, &mut buf[middle..end])
+                    .map_err(|error| StorageError::from_io(Operation::Read, part.path(), error))?;
+            }
+            position = extent.end;
+        }
+        Ok(())
+    }
+
+    fn write_part(&self, range: Range<u64>, data: &[IoSlice<'_>]) -> Result<(), StorageError> {
+        let mut part = self.part.write();
+        part.write(range.start, data)
+            .map_err(|error| StorageError::from_io(Operation::Write, part.path(), error))?;
+        self.dirty_folders.lock().insert(self.base.clone());
+        Ok(())
+    }
+
+    fn forget_in_part(&self, range: Range<u64>) -> Result<(), StorageError> {
+        if !self.part.read().touches(range.clone()) {
+            return Ok(());
+        }
+        let mut part = self.part.write();
+        part.forget(range)
+            .map_err(|error| StorageError::from_io(Operation::Write, part.path(), error))
+    }
+
+    /// From a map, if that is possible.
+    fn share_span(&self, span: FileSpan) -> Result<Option<Bytes>, StorageError> {
+        let open = self.open_for_reading(span.file)?;
+        let end = span.offset + span.length;
+        let shared = file_reaches(&open.file, end).and_then(|()| {
+            let windows = self.pool.windows();
+            let length = self.entry(span.file).length();
+            windows.share(self.key(span.file), &open.file, span.offset..end, length)
+        });
+        shared.map_err(|error| {
+            self.pool.forget(self.key(span.file));
+            self.error(Operation::Read, span.file, error)
+        })
+    }
+
+    /// The one file that holds all of the range, if it may be mapped.
+    fn mappable(&self, range: &Range<u64>) -> Option<FileSpan> {
+        let length = range.end - range.start;
+        if self.portable || length == 0 || length > map::MAX_LENGTH as u64 {
+            return None;
+        }
+        let span = self.contents.layout().spans(range.start, length).next()?;
+        let entry = self.entry(span.file);
+        let whole = span.length == length && entry.length() >= MIN_MAPPED_FILE && !entry.is_pad();
+        (whole && !self.part.read().touches(range.clone())).then_some(span)
+    }
+}
+
+/// A smaller file is read, which costs less than to map it.
+const MIN_MAPPED_FILE: u64 = 128 * 1024;
+
+impl Storage for FileStorage {
+    fn prepare(&self) -> Result<(), StorageError> {
+        if self.read_only {
+            return Ok(());
+        }
+        self.prepare_all()
+    }
+
+    fn write_at(&self, offset: u64, data: &[IoSlice<'_>]) -> Result<(), StorageError> {
+        self.check_writable(Operation::Write)?;
+        let length = data.iter().map(|part| part.len() as u64).sum();
+        let range = self.check_range(Operation::Write, offset, length)?;
+        let places = self.places.read();
+        let mut gather = Gather::new(data);
+        let mut now = Vec::with_capacity(data.len());
+        for segment in places::segments(self.contents.layout(), &places, range) {
+            let range = segment.range(self.contents.layout());
+            gather.take(range.end - range.start, &mut now);
+            match segment {
+                Segment::Real(span) => {
+                    self.write_span(span, &mut now)?;
+                    self.forget_in_part(range)?;
+                }
+                Segment::Part(_) => self.write_part(range, &now)?,
+                Segment::Pad(span) => self.check_pad(span, &now)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn read_at(&self, offset: u64, mut buf: &mut [u8]) -> Result<(), StorageError> {
+        let range = self.check_range(Operation::Read, offset, buf.len() as u64)?;
+        let _places = self.places.read();
+        let layout = self.contents.layout();
+        for span in layout.spans(range.start, range.end - range.start) {
+            let (now, rest) = buf.split_at_mut(span.length as usize);
+            if self.entry(span.file).is_pad() {
+                now.fill(0);
+            } else {
+                self.read_mixed(span, now)?;
+            }
+            buf = rest;
+        }
+        Ok(())
+    }
+
+    fn read_shared(&self, offset: u64, length: usize) -> Result<Bytes, StorageError> {
+        let range = self.check_range(Operation::Read, offset, length as u64)?;
+        {
+            let _places = self.places.read();
+            if let Some(span) = self.mappable(&range)
+                && let Some(bytes) = self.share_span(span)?
+            {
+                return Ok(bytes);
+            }
+        }
+        let mut buf = vec![0; length];
+        self.read_at(offset, &mut buf)?;
+        Ok(buf.into())
+    }
+
+    fn set_wanted(&self, wanted: &[bool]) -> Result<(), StorageError> {
+        self.move_to_places(wanted)
+    }
+
+    fn sync(&self) -> Result<(), StorageError> {
+        if self.read_only {
+            return Ok(());
+        }
+        self.sync_all()
+    }
+
+    fn finish_file(&self, file: FileIndex) -> Result<(), StorageError> {
+        self.check_writable(Operation::Change)?;
+        if self.contents.layout().file(file).is_none() {
+            return Err(self.out_of_range(Operation::Change));
+        }
+        self.finish(file)
+    }
+
+    fn release(&self) -> Result<(), StorageError> {
+        self.pool.forget_all(self.owner);
+        Ok(())
+    }
+
+    fn stamps(&self) -> Result<Vec<FileStamp>, StorageError> {
+        Ok(self.all_stamps())
+    }
+}
+
+impl Drop for FileStorage {
+    fn drop(&mut self) {
+        self.pool.forget_all(self.owner);
+    }
+}
+
+/// Data written to a file that somebody has deleted is lost, though every call succeeds.
+fn still_linked(file: &std::fs::File) -> Result<(), IoError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if file.metadata()?.nlink() == 0 {
+            let cause = "it was deleted while it was open";
+            return Err(IoError::new(IoErrorKind::NotFound, cause));
+        }
+    }
+    let _ = file;
+    Ok(())
+}
+
+fn file_reaches(file: &std::fs::File, end: u64) -> Result<(), IoError> {
+    if file.metadata()?.len() < end {
+        return Err(IoErrorKind::UnexpectedEof.into());
+    }
+    Ok(())
+}

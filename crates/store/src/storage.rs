@@ -1,0 +1,78 @@
+//! The trait behind which a torrent's bytes live.
+
+use std::fmt::Debug;
+use std::io::IoSlice;
+
+use bytes::Bytes;
+use headwater_metainfo::FileIndex;
+
+use crate::StorageError;
+
+/// Size and time of a file when it was looked at: how resume data knows that a file is still the one that was verified.
+///
+/// A skipped file whose data lies in the part file has the part file's stamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct FileStamp {
+    /// Bytes; `None` if the file is not there.
+    pub size: Option<u64>,
+    /// Last modification, in nanoseconds since 1970, as precise as the file system is; 0 if the file is not there.
+    pub modified: i64,
+    /// Whether this is the stamp of the part file.
+    pub in_part_file: bool,
+}
+
+impl FileStamp {
+    /// The stamp of a file that is not there.
+    pub const MISSING: Self = Self {
+        size: None,
+        modified: 0,
+        in_part_file: false,
+    };
+}
+
+/// A back end: the bytes of one torrent, addressed by their position in the torrent.
+///
+/// Every call may block and may come from any thread, several at a time. An operation either does all that it was
+/// asked or returns an error: a short read or write is an error, and bytes that were never written are never read as
+/// zeros. After a failed write the range holds anything.
+///
+/// Data that [`write_at`](Self::write_at) took survives the process at once and the machine after
+/// [`sync`](Self::sync), for back ends that keep it at all.
+pub trait Storage: Send + Sync + Debug + 'static {
+    /// Makes ready what is wanted: folders, empty files, links and reserved space; moves to real files what the part
+    /// file holds of them. Nothing that exists is cut or emptied. Safe to call again.
+    fn prepare(&self) -> Result<(), StorageError>;
+
+    /// Writes the concatenation of `data` from `offset` on.
+    fn write_at(&self, offset: u64, data: &[IoSlice<'_>]) -> Result<(), StorageError>;
+
+    /// Fills `buf` with the bytes from `offset` on.
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError>;
+
+    /// `length` bytes from `offset` on, **to be handed to the kernel and not to be looked at**.
+    ///
+    /// A file back end may answer with mapped memory. The pages are in memory when the call returns, so that the
+    /// system call that sends them does not wait for a disk; should the file be cut meanwhile, that system call fails
+    /// with `EFAULT`. A program that reads the bytes itself gets a signal instead: use [`read_at`](Self::read_at) for
+    /// whatever is hashed, encrypted or parsed.
+    fn read_shared(&self, offset: u64, length: usize) -> Result<Bytes, StorageError>;
+
+    /// Says which files are wanted, one entry a file. The data of others is kept apart from the wanted files' if the
+    /// back end can do that. All files are wanted at first, unless the back end was made otherwise.
+    ///
+    /// On an error the back end is as it was, but for data that has already moved to where it belongs.
+    fn set_wanted(&self, wanted: &[bool]) -> Result<(), StorageError>;
+
+    /// Makes durable all that was written before the call.
+    fn sync(&self) -> Result<(), StorageError>;
+
+    /// Cuts what lies past the end of `file` and gives it its attributes. To be called when all of its pieces are
+    /// verified: before that, nothing is cut.
+    fn finish_file(&self, file: FileIndex) -> Result<(), StorageError>;
+
+    /// Closes files and maps; they are opened again when needed.
+    fn release(&self) -> Result<(), StorageError>;
+
+    /// The stamp of each file, as it is on disk now.
+    fn stamps(&self) -> Result<Vec<FileStamp>, StorageError>;
+}

@@ -1,0 +1,7 @@
+//! What tests of this crate, and of crates that build on it, need: made-up torrents and faults on demand.
+
+mod fault;
+mod sample;
+
+pub use fault::{Fault, FaultStorage, OperationKind};
+pub use sample::Sample;
