@@ -2,11 +2,11 @@
 
 use std::fmt::Debug;
 
-use headwater_metainfo::{FileLayout, InfoHash, PieceGeometry, PieceIndex};
+use headwater_metainfo::{FileLayout, Info, InfoHash, PieceGeometry, PieceIndex};
 
 /// What a store has to know of a torrent: its files, how it divides into pieces, and their hashes.
 ///
-/// An `Arc` of a torrent's info dictionary can be given wherever `Arc<dyn Contents>` is asked for.
+/// An `Arc<Info>` can be given wherever `Arc<dyn Contents>` is asked for.
 pub trait Contents: Send + Sync + Debug + 'static {
     /// Where each file lies.
     fn layout(&self) -> &FileLayout;
@@ -19,4 +19,22 @@ pub trait Contents: Send + Sync + Debug + 'static {
 
     /// The info-hash (cut to 20 bytes for a v2 torrent), which names the part file.
     fn info_hash(&self) -> InfoHash;
+}
+
+impl Contents for Info {
+    fn layout(&self) -> &FileLayout {
+        self.layout()
+    }
+
+    fn geometry(&self) -> PieceGeometry {
+        self.geometry()
+    }
+
+    fn piece_hash(&self, piece: PieceIndex) -> Option<[u8; 20]> {
+        self.piece_hash(piece)
+    }
+
+    fn info_hash(&self) -> InfoHash {
+        self.info_hashes().primary()
+    }
 }

@@ -9,6 +9,7 @@ mod part;
 mod pieces;
 mod positioned;
 mod ranges;
+mod resume;
 mod storage;
 pub mod testing;
 
@@ -17,4 +18,5 @@ pub use error::{Operation, StorageError, StorageErrorKind, StoreError};
 pub use file::{Allocation, FileOptions, FileStorage, Pool, PoolOptions};
 pub use memory::MemoryStorage;
 pub use pieces::{Checkpoint, Options, PieceCheck, PieceStore};
+pub use resume::{MAX_RESUME_SIZE, ResumeData, ResumeError, Trusted};
 pub use storage::{FileStamp, Storage};

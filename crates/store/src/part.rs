@@ -91,10 +91,6 @@ impl PartFile {
         &self.path
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
-    }
-
     /// Whether any byte of `range` is here.
     pub(crate) fn touches(&self, range: Range<u64>) -> bool {
         !self.slots.is_empty() && self.extents(range).next().is_some()
