@@ -194,3 +194,83 @@ impl fmt::Debug for TrackerUrl {
         write!(f, "TrackerUrl({})", self.origin())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> TrackerUrl {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn ports_are_implied_for_http_only() {
+        assert_eq!(parse("http://t.example/announce").port(), 80);
+        assert_eq!(parse("https://t.example/announce").port(), 443);
+        let error = "udp://t.example/announce".parse::<TrackerUrl>();
+        assert_eq!(error, Err(TrackerUrlError::Port));
+    }
+
+    #[test]
+    fn hosts_lose_brackets_and_capitals() {
+        assert_eq!(parse("udp://[2001:db8::1]:80").host(), "2001:db8::1");
+        assert_eq!(parse("http://[::1]:80/announce").host(), "::1");
+        assert_eq!(parse("UDP://Tracker.Example:80").host(), "tracker.example");
+        assert_eq!(parse(" http://t.example/a \n").host(), "t.example");
+    }
+
+    #[test]
+    fn what_is_no_tracker_is_refused() {
+        for text in [
+            "",
+            "t.example",
+            "ws://t.example",
+            "http://",
+            "file:///x",
+            "udp://:80",
+            "udp://t:0",
+        ] {
+            assert!(text.parse::<TrackerUrl>().is_err(), "{text}");
+        }
+        let long = format!("http://t.example/{}", "x".repeat(MAX_URL_LENGTH));
+        assert_eq!(long.parse::<TrackerUrl>(), Err(TrackerUrlError::TooLong));
+    }
+
+    #[test]
+    fn logs_show_no_passkey() {
+        let url = parse("https://me:secret@t.example:1/key123/announce?passkey=123");
+        assert_eq!(format!("{url:?}"), "TrackerUrl(https://t.example:1)");
+        assert_eq!(url.origin(), "https://t.example:1");
+    }
+
+    #[test]
+    fn a_scrape_url_is_derived_as_in_bep_48() {
+        let scrape = |text| parse(text).scrape_url().map(String::from);
+        let derived = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            scrape("http://t.example/announce"),
+            derived("http://t.example/scrape")
+        );
+        assert_eq!(
+            scrape("http://t.example/x/announce?k=1"),
+            derived("http://t.example/x/scrape?k=1")
+        );
+        assert_eq!(
+            scrape("http://t.example/announce.php"),
+            derived("http://t.example/scrape.php")
+        );
+        assert_eq!(scrape("http://t.example/announce/x"), None);
+        assert_eq!(scrape("http://t.example/a?announce"), None);
+        assert_eq!(scrape("http://t.example"), None);
+    }
+
+    #[test]
+    fn url_data_is_path_and_query() {
+        assert_eq!(
+            parse("udp://t.example:80/dir?a=b&c=d").path_and_query(),
+            "/dir?a=b&c=d"
+        );
+        assert_eq!(parse("udp://t.example:80").path_and_query(), "");
+        assert_eq!(parse("udp://t.example:80/?a").path_and_query(), "/?a");
+    }
+}

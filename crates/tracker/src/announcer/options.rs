@@ -28,10 +28,10 @@ impl Default for AnnouncerOptions {
     fn default() -> Self {
         Self {
             all_tiers: true,
-            shortest_interval: Duration::from_secs(60),
-            longest_interval: Duration::from_secs(24 * 3600),
+            shortest_interval: Duration::from_mins(1),
+            longest_interval: Duration::from_hours(24),
             first_retry: Duration::from_secs(10),
-            longest_retry: Duration::from_secs(3600),
+            longest_retry: Duration::from_hours(1),
             max_trackers: 200,
         }
     }

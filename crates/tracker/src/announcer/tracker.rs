@@ -24,7 +24,7 @@ pub(super) struct Tracker {
     /// No announce without an event before this, even if the user wants one.
     earliest: Option<Instant>,
     failures: u32,
-    tracker_id: Option<Bytes>,
+    id: Option<Bytes>,
     last_error: Option<String>,
     last_answer: Option<(Instant, AnnounceSummary)>,
 }
@@ -50,7 +50,7 @@ impl Tracker {
             next: None,
             earliest: None,
             failures: 0,
-            tracker_id: None,
+            id: None,
             last_error: None,
             last_answer: None,
         }
@@ -71,7 +71,7 @@ impl Tracker {
     }
 
     pub(super) fn tracker_id(&self) -> Option<Bytes> {
-        self.tracker_id.clone()
+        self.id.clone()
     }
 
     pub(super) fn failures(&self) -> u32 {
@@ -151,7 +151,7 @@ impl Tracker {
         self.failures = 0;
         self.last_error = None;
         if response.tracker_id.is_some() {
-            self.tracker_id.clone_from(&response.tracker_id);
+            self.id.clone_from(&response.tracker_id);
         }
         self.next = Some(now + options.interval(response.interval, response.min_interval));
         self.earliest = Some(now + options.interval(Duration::ZERO, response.min_interval));

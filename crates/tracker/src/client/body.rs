@@ -23,7 +23,10 @@ pub(super) async fn read(
     silence: Duration,
 ) -> Result<Vec<u8>, TrackerError> {
     let packed = collect(body, silence).await?;
-    match headers.get(CONTENT_ENCODING).map(|value| value.as_bytes()) {
+    match headers
+        .get(CONTENT_ENCODING)
+        .map(http::HeaderValue::as_bytes)
+    {
         None | Some(b"" | b"identity") => Ok(packed),
         Some(b"gzip" | b"x-gzip") => unpack(&packed),
         Some(other) => {

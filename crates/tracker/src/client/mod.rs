@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use headwater_metainfo::InfoHash;
 use rand::seq::IndexedRandom;
+use url::Url;
 
 pub use self::options::ClientOptions;
 
@@ -155,8 +156,7 @@ impl Channels {
         request: &AnnounceRequest,
     ) -> Result<AnnounceResponse, TrackerError> {
         let parameters = http::announce_query(request);
-        let fetched = self.http.get(url.url(), &parameters, url.is_trusted());
-        let fetched = fetched.await?;
+        let fetched = self.fetch(url, url.url(), &parameters).await?;
         let mut response = interpret(&fetched, http::decode_announce)?;
         if fetched.query_withheld && response.warning.is_none() {
             response.warning = Some(
@@ -207,10 +207,20 @@ impl Channels {
     ) -> Result<Vec<(InfoHash, ScrapeEntry)>, TrackerError> {
         let scrape_url = url.scrape_url().ok_or(TrackerError::NoScrape)?;
         let parameters = http::scrape_query(info_hashes);
-        let fetched = self.http.get(&scrape_url, &parameters, url.is_trusted());
-        let response = interpret(&fetched.await?, http::decode_scrape)?;
+        let fetched = self.fetch(url, &scrape_url, &parameters).await?;
+        let response = interpret(&fetched, http::decode_scrape)?;
         let known = |hash: &InfoHash| Some((*hash, *response.files.get(hash)?));
         Ok(info_hashes.iter().filter_map(known).collect())
+    }
+
+    /// In a box, because an HTTP request's future is large and most of the time there is none.
+    async fn fetch(
+        &self,
+        tracker: &TrackerUrl,
+        url: &Url,
+        parameters: &str,
+    ) -> Result<Fetched, TrackerError> {
+        Box::pin(self.http.get(url, parameters, tracker.is_trusted())).await
     }
 
     async fn ask(&self, url: &TrackerUrl, query: Query) -> Result<Answer, TrackerError> {

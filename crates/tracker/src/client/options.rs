@@ -44,7 +44,7 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             user_agent: concat!("Headwater/", env!("CARGO_PKG_VERSION")).to_owned(),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             connect_timeout: Duration::from_secs(15),
             read_timeout: Duration::from_secs(30),
             ipv4: true,

@@ -2,6 +2,8 @@
 
 mod query;
 mod response;
+#[cfg(test)]
+mod tests;
 
 pub use self::query::{announce_query, scrape_query};
 pub use self::response::{decode_announce, decode_scrape};

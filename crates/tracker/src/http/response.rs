@@ -86,9 +86,10 @@ pub(crate) fn is_web_page(body: &[u8]) -> bool {
 /// The beginning of a body that is text, to be shown to the user.
 pub(crate) fn excerpt(body: &[u8]) -> String {
     let is_text = std::str::from_utf8(&body[..body.len().min(64)]).is_ok();
-    match is_text && !is_web_page(body) {
-        true => text::shown(body),
-        false => String::new(),
+    if is_text && !is_web_page(body) {
+        text::shown(body)
+    } else {
+        String::new()
     }
 }
 

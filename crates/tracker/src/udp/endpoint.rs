@@ -13,7 +13,7 @@ use super::query::{Answer, Pending, Query, announced, refusal, unexpected};
 use crate::error::{DecodeError, TrackerError};
 
 /// How long a connection id may be used after it came.
-const CONNECTION_LIFE: Duration = Duration::from_secs(60);
+const CONNECTION_LIFE: Duration = Duration::from_mins(1);
 /// The wait before the first retransmission; doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_secs(15);
 /// The number of the last retransmission.

@@ -10,7 +10,7 @@ use super::{Announce, Announcer, AnnouncerOptions, TrackerSnapshot};
 use crate::error::TrackerError;
 use crate::types::{AnnounceEvent, AnnounceResponse, Failure, RetryIn};
 
-const INTERVAL: Duration = Duration::from_secs(1800);
+const INTERVAL: Duration = Duration::from_mins(30);
 
 struct Bench {
     announcer: Announcer,

@@ -151,7 +151,7 @@ fn an_announce_is_a_connect_and_an_announce() {
         panic!()
     };
     assert_eq!(ended, id);
-    assert_eq!(interval, Duration::from_secs(900));
+    assert_eq!(interval, Duration::from_mins(15));
     assert_eq!((complete, incomplete), (Some(5), Some(3)));
     assert_eq!(peers.len(), 1);
 }
