@@ -46,7 +46,8 @@ pub struct Transmit {
 ///
 /// ```
 /// use std::time::Instant;
-/// /// use headwater_tracker::udp::{Answer, Endpoint, Family, Query, Request, Response, decode_request};
+/// use headwater_metainfo::InfoHash;
+/// use headwater_tracker::udp::{Answer, Endpoint, Family, Query, Request, Response, decode_request};
 ///
 /// let (now, tracker) = (Instant::now(), "192.0.2.1:6969".parse()?);
 /// let mut endpoint = Endpoint::new(Family::V4, [7; 32]);
