@@ -1,0 +1,236 @@
+//! What a torrent asks of its driver, and what it tells.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use headwater_metainfo::{BlockSpan, PeerId, PieceIndex};
+use headwater_wire::{Handshake, Message};
+
+use crate::PeerKey;
+
+/// Something that the driver of a [`Torrent`](crate::Torrent) must do. The order of actions is their order in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Connect and shake hands, then call [`handle_connected`](crate::Torrent::handle_connected) or
+    /// [`handle_dial_failed`](crate::Torrent::handle_dial_failed).
+    Dial {
+        /// Where.
+        address: SocketAddr,
+        /// Who told us.
+        source: PeerSource,
+    },
+    /// Send a message. Never a [`Message::Piece`].
+    Send {
+        /// To whom.
+        peer: PeerKey,
+        /// What.
+        message: Message,
+    },
+    /// Read a block and send it as [`Message::Piece`].
+    ///
+    /// Answered exactly once: [`handle_block_sent`](crate::Torrent::handle_block_sent),
+    /// [`handle_block_unreadable`](crate::Torrent::handle_block_unreadable), or, after a
+    /// [`CancelServe`](Self::CancelServe), [`handle_block_dropped`](crate::Torrent::handle_block_dropped).
+    ServeBlock {
+        /// To whom.
+        peer: PeerKey,
+        /// What.
+        block: BlockSpan,
+    },
+    /// Drop a block that was to be served, unless it is already on its way, and say
+    /// [`handle_block_dropped`](crate::Torrent::handle_block_dropped) if it was dropped.
+    CancelServe {
+        /// To whom.
+        peer: PeerKey,
+        /// What.
+        block: BlockSpan,
+    },
+    /// Keep a received block until its piece is complete.
+    StoreBlock {
+        /// Where it belongs.
+        block: BlockSpan,
+        /// Its bytes: a slice of the read buffer, never copied here.
+        data: Bytes,
+    },
+    /// All blocks of a piece were stored: hash them, write the piece if it is good, and answer
+    /// [`handle_piece_checked`](crate::Torrent::handle_piece_checked) or
+    /// [`handle_store_failed`](crate::Torrent::handle_store_failed).
+    CompletePiece {
+        /// Which.
+        piece: PieceIndex,
+    },
+    /// Forget the stored blocks of a piece: it failed its check, or is no longer wanted.
+    DiscardPiece {
+        /// Which.
+        piece: PieceIndex,
+    },
+    /// Close a connection. The key is no longer valid; messages that were queued before may still be flushed.
+    Disconnect {
+        /// Whose.
+        peer: PeerKey,
+        /// Why.
+        reason: DisconnectReason,
+    },
+}
+
+/// Something worth knowing about a [`Torrent`](crate::Torrent).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A downloaded piece is on disk and its hash is right.
+    PieceVerified(PieceIndex),
+    /// A downloaded piece had the wrong hash; it will be downloaded again.
+    PieceFailed(PieceIndex),
+    /// A peer was connected.
+    PeerConnected {
+        /// Its key.
+        peer: PeerKey,
+        /// Its address.
+        address: SocketAddr,
+        /// Its name on the wire.
+        peer_id: PeerId,
+    },
+    /// A peer is gone.
+    PeerDisconnected {
+        /// Its former key.
+        peer: PeerKey,
+        /// Its address.
+        address: SocketAddr,
+        /// Why; `None` when the connection broke or the other end closed it.
+        reason: Option<DisconnectReason>,
+    },
+    /// A peer sent bad data and is not accepted again.
+    PeerBanned {
+        /// Its address.
+        address: SocketAddr,
+        /// Its name on the wire.
+        peer_id: PeerId,
+        /// Whether everybody at its IP address is refused from now on.
+        whole_address: bool,
+    },
+    /// A peer told about its extensions and its client (BEP 10).
+    PeerIdentified(PeerKey),
+    /// The last piece that was wanted is there.
+    Complete,
+}
+
+/// Why a connection is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum DisconnectReason {
+    /// The torrent was stopped.
+    #[error("the torrent was stopped")]
+    Stopped,
+    /// Nothing was heard from the peer for too long.
+    #[error("the peer was silent for too long")]
+    Idle,
+    /// Neither end can give the other anything.
+    #[error("neither end needs the other")]
+    Redundant,
+    /// A second connection to a peer that is already connected.
+    #[error("a second connection to the same peer")]
+    Duplicate,
+    /// The peer sent bad data.
+    #[error("the peer sent corrupt data")]
+    Banned,
+    /// A bitfield of the wrong length or with spare bits set.
+    #[error("the peer sent an invalid bitfield")]
+    InvalidBitfield,
+    /// A second bitfield.
+    #[error("the peer sent more than one bitfield")]
+    RepeatedBitfield,
+    /// A piece index that the torrent does not have.
+    #[error("the peer named a piece that does not exist")]
+    InvalidPiece,
+    /// A request that no torrent could fill.
+    #[error("the peer sent an invalid request")]
+    InvalidRequest,
+    /// Far more requests than are allowed.
+    #[error("the peer sent too many requests")]
+    TooManyRequests,
+    /// Blocks that nobody asked for, again and again.
+    #[error("the peer sent blocks that were not requested")]
+    Unrequested,
+    /// A message of the fast extension without having agreed on it.
+    #[error("the peer used the fast extension without agreeing on it")]
+    UnexpectedFast,
+    /// Fewer connections are allowed than there are.
+    #[error("there are too many connections")]
+    Full,
+    /// We lost a piece that this peer was told of, and it has no way of hearing that.
+    #[error("a piece was lost and the peer cannot be told")]
+    LostPiece,
+}
+
+/// Why a connection is not taken up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refused {
+    /// It leads to ourselves.
+    #[error("it is a connection to ourselves")]
+    SelfConnection,
+    /// The peer is already connected.
+    #[error("the peer is already connected")]
+    Duplicate,
+    /// The peer sent bad data earlier.
+    #[error("the peer is banned")]
+    Banned,
+    /// No more connections are allowed.
+    #[error("there are enough connections")]
+    Full,
+    /// The torrent is stopped.
+    #[error("the torrent is stopped")]
+    Stopped,
+    /// The handshake names another torrent.
+    #[error("the handshake names another torrent")]
+    WrongInfoHash,
+}
+
+/// Who opened a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// The other end.
+    Incoming,
+    /// We.
+    Outgoing,
+}
+
+/// Where an address comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PeerSource {
+    /// Named by the user.
+    User,
+    /// A tracker.
+    Tracker,
+    /// The local network (BEP 14).
+    LocalDiscovery,
+    /// The DHT (BEP 5).
+    Dht,
+    /// Another peer (BEP 11).
+    Exchange,
+    /// Data kept from an earlier run.
+    Resume,
+    /// It connected to us.
+    Incoming,
+}
+
+/// A connection whose handshake is done.
+#[derive(Debug, Clone)]
+pub struct Connected {
+    /// The other end; for an outgoing one the address that was dialled.
+    pub address: SocketAddr,
+    /// Who opened it.
+    pub direction: Direction,
+    /// What the other end sent.
+    pub handshake: Handshake,
+    /// Our end, if it is known.
+    pub local_ip: Option<IpAddr>,
+    /// Where the address came from.
+    pub source: PeerSource,
+}
+
+/// Outcome of checking a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PieceCheck {
+    /// The hash is right and the piece is on disk.
+    Passed,
+    /// The hash is wrong.
+    Failed,
+}

@@ -1,0 +1,162 @@
+//! What a torrent is started with.
+
+use std::time::Duration;
+
+use headwater_metainfo::{Bitfield, InfoHash, PeerId, PieceGeometry, PieceIndex};
+
+/// How much a piece is wanted: 0 is not at all, higher comes first. There is no upper end to the scale.
+///
+/// ```
+/// use headwater_swarm::Priority;
+///
+/// assert!(Priority(7) > Priority::NORMAL);
+/// assert!(!Priority::SKIP.is_wanted());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Priority(pub u32);
+
+impl Priority {
+    /// Not wanted.
+    pub const SKIP: Self = Self(0);
+    /// What every piece has unless somebody says otherwise.
+    pub const NORMAL: Self = Self(1);
+
+    /// Whether it is above 0.
+    pub const fn is_wanted(self) -> bool {
+        self.0 > 0
+    }
+}
+
+impl Default for Priority {
+    fn default() -> Self {
+        Self::NORMAL
+    }
+}
+
+/// What a torrent is allowed to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Activity {
+    /// Everything.
+    #[default]
+    Active,
+    /// Connections are made and accepted, but no request is made or filled.
+    Paused,
+    /// No connections at all.
+    Stopped,
+}
+
+/// How many peers are unchoked at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadSlots {
+    /// As many as the upload rate feeds: 8, growing with its square root to 64.
+    Auto,
+    /// This many.
+    Fixed(u32),
+}
+
+/// Bounds and time-outs. [`Default`] gives what the field has settled on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at most.
+    pub max_peers: usize,
+    /// Dials at most that are under way at a time.
+    pub max_half_open: usize,
+    /// Addresses at most that are remembered.
+    pub max_known_peers: usize,
+    /// Peers that are unchoked at a time.
+    pub upload_slots: UploadSlots,
+    /// Requests at most that may be outstanding to one peer.
+    pub max_requests: u32,
+    /// Requests outstanding to a peer that has not sent anything yet.
+    pub first_requests: u32,
+    /// Requests that peers are told to keep to (`reqq`, BEP 10).
+    pub offered_requests: u32,
+    /// Requests at most that are kept for one peer; past that they are rejected.
+    pub max_incoming_requests: usize,
+    /// Payload bytes at most that one peer has with the driver, between
+    /// [`Action::ServeBlock`](crate::Action::ServeBlock) and its answer.
+    pub serve_window: u32,
+    /// Time between two rounds of the choker.
+    pub choke_interval: Duration,
+    /// Rounds of the choker between two choices of an optimistic unchoke.
+    pub optimistic_rounds: u32,
+    /// Silence after which a peer is dropped.
+    pub idle_timeout: Duration,
+    /// Silence of ours after which a keepalive is sent.
+    pub keepalive: Duration,
+    /// Close connections that can never carry a payload: both ends have all they want.
+    pub drop_redundant: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_peers: 200,
+            max_half_open: 50,
+            max_known_peers: 3_000,
+            upload_slots: UploadSlots::Auto,
+            max_requests: 500,
+            first_requests: 32,
+            offered_requests: 500,
+            max_incoming_requests: 2_000,
+            serve_window: 1024 * 1024,
+            choke_interval: Duration::from_secs(10),
+            optimistic_rounds: 3,
+            idle_timeout: Duration::from_secs(180),
+            keepalive: Duration::from_secs(100),
+            drop_redundant: true,
+        }
+    }
+}
+
+/// What a [`Torrent`](crate::Torrent) is made from.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The torrent's name on the wire.
+    pub info_hash: InfoHash,
+    /// Our name on the wire.
+    pub peer_id: PeerId,
+    /// How its bytes divide.
+    pub geometry: PieceGeometry,
+    /// Pieces that are verified and on disk. One bit a piece.
+    pub have: Bitfield,
+    /// For pieces that are not in `have`: which of their blocks are on disk, not yet verified. One bit a block.
+    pub partial: Vec<(PieceIndex, Bitfield)>,
+    /// For each piece; empty stands for [`Priority::NORMAL`] everywhere.
+    pub priorities: Vec<Priority>,
+    /// What it starts with.
+    pub activity: Activity,
+    /// Bounds and time-outs.
+    pub limits: Limits,
+    /// TCP port to tell peers about (BEP 10).
+    pub listen_port: Option<u16>,
+    /// Name and version of the program, told to peers (BEP 10).
+    pub client: String,
+    /// Seed of all random choices.
+    pub seed: u64,
+}
+
+impl Config {
+    /// A configuration for downloading everything, with default limits.
+    pub fn new(info_hash: InfoHash, peer_id: PeerId, geometry: PieceGeometry) -> Self {
+        Self {
+            info_hash,
+            peer_id,
+            geometry,
+            have: Bitfield::new(geometry.piece_count()),
+            partial: Vec::new(),
+            priorities: Vec::new(),
+            activity: Activity::Active,
+            limits: Limits::default(),
+            listen_port: None,
+            client: String::new(),
+            seed: 0,
+        }
+    }
+
+    /// The same with every piece already there.
+    pub fn complete(mut self) -> Self {
+        self.have = Bitfield::full(self.geometry.piece_count());
+        self
+    }
+}

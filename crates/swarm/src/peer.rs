@@ -1,0 +1,175 @@
+//! One connected peer.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use headwater_metainfo::{PeerId, PieceIndex};
+use headwater_wire::Reserved;
+use headwater_wire::extension::ExtensionIds;
+use smallvec::SmallVec;
+
+use crate::picker::Contributor;
+use crate::pieces::PeerPieces;
+use crate::rate::Rate;
+use crate::requests::RequestQueue;
+use crate::upload_queue::UploadQueue;
+use crate::{Connected, Direction, Limits, PeerKey, PeerSource};
+
+/// Pieces at most that a peer may allow or suggest.
+const MAX_HINTS: usize = 64;
+
+/// What a peer told with the extension protocol (BEP 10).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Extensions {
+    pub(crate) client: Option<String>,
+    pub(crate) upload_only: bool,
+    pub(crate) ids: ExtensionIds,
+}
+
+/// Both directions of one connection.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) key: PeerKey,
+    pub(crate) address: SocketAddr,
+    pub(crate) direction: Direction,
+    pub(crate) source: PeerSource,
+    pub(crate) peer_id: PeerId,
+    /// The extensions that both ends speak.
+    pub(crate) reserved: Reserved,
+    pub(crate) extensions: Extensions,
+    /// Addresses in the peer list that stand for this peer.
+    pub(crate) listed: SmallVec<[SocketAddr; 1]>,
+    pub(crate) connected_at: Instant,
+    pub(crate) last_received: Instant,
+    pub(crate) last_sent: Instant,
+
+    // What we take from it.
+    pub(crate) pieces: PeerPieces,
+    /// It has sent a bitfield, or one of the messages that stand for one.
+    pub(crate) told_pieces: bool,
+    /// Its pieces that we want and lack.
+    pub(crate) interesting: u32,
+    pub(crate) am_interested: bool,
+    pub(crate) is_choking: bool,
+    pub(crate) requests: RequestQueue,
+    /// Pieces that it serves even while it chokes us.
+    pub(crate) allowed: SmallVec<[PieceIndex; 4]>,
+    pub(crate) suggested: SmallVec<[PieceIndex; 4]>,
+    /// The piece of which it was asked last.
+    pub(crate) current: Option<PieceIndex>,
+    /// The picker's version when it last had nothing for this peer.
+    pub(crate) starved_at: Option<u64>,
+    /// It had part in a piece that failed.
+    pub(crate) parole: bool,
+    /// Blocks that it sent without having been asked for them.
+    pub(crate) unrequested: u32,
+    /// Requests that it rejected lately, without sending a block in between.
+    pub(crate) rejected: u32,
+    pub(crate) download: Rate,
+    pub(crate) downloaded: u64,
+
+    // What it takes from us.
+    pub(crate) is_interested: bool,
+    pub(crate) am_choking: bool,
+    pub(crate) uploads: UploadQueue,
+    /// Pieces that we serve even while we choke it.
+    pub(crate) granted: SmallVec<[PieceIndex; 4]>,
+    pub(crate) upload: Rate,
+    pub(crate) uploaded: u64,
+    /// When it was last choked or unchoked.
+    pub(crate) choke_changed: Instant,
+    /// When it was last given the optimistic slot.
+    pub(crate) optimistic_at: Option<Instant>,
+}
+
+impl Peer {
+    pub(crate) fn new(
+        key: PeerKey,
+        now: Instant,
+        connected: &Connected,
+        ours: Reserved,
+        pieces: u32,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            key,
+            address: connected.address,
+            direction: connected.direction,
+            source: connected.source,
+            peer_id: connected.handshake.peer_id,
+            reserved: connected.handshake.reserved.common(ours),
+            extensions: Extensions::default(),
+            listed: SmallVec::new(),
+            connected_at: now,
+            last_received: now,
+            last_sent: now,
+            pieces: PeerPieces::None { len: pieces },
+            told_pieces: false,
+            interesting: 0,
+            am_interested: false,
+            is_choking: true,
+            requests: RequestQueue::new(now, limits),
+            allowed: SmallVec::new(),
+            suggested: SmallVec::new(),
+            current: None,
+            starved_at: None,
+            parole: false,
+            unrequested: 0,
+            rejected: 0,
+            download: Rate::default(),
+            downloaded: 0,
+            is_interested: false,
+            am_choking: true,
+            uploads: UploadQueue::default(),
+            granted: SmallVec::new(),
+            upload: Rate::default(),
+            uploaded: 0,
+            choke_changed: now,
+            optimistic_at: None,
+        }
+    }
+
+    pub(crate) fn is_fast(&self) -> bool {
+        self.reserved.fast_extension()
+    }
+
+    pub(crate) fn is_seed(&self) -> bool {
+        self.pieces.is_all()
+    }
+
+    /// Whether it occupies an upload slot.
+    pub(crate) fn takes_slot(&self) -> bool {
+        self.is_interested && !self.am_choking
+    }
+
+    /// Whether it will ever take anything.
+    pub(crate) fn is_upload_only(&self) -> bool {
+        self.extensions.upload_only || self.is_seed()
+    }
+
+    pub(crate) fn contributor(&self) -> Contributor {
+        Contributor {
+            key: self.key,
+            address: self.address,
+            peer_id: self.peer_id,
+        }
+    }
+
+    /// Notes a piece that it serves even while it chokes us.
+    pub(crate) fn allow(&mut self, piece: PieceIndex) {
+        if !self.allowed.contains(&piece) && self.allowed.len() < MAX_HINTS {
+            self.allowed.push(piece);
+        }
+    }
+
+    /// Notes a piece that it would like us to fetch; old ones make room.
+    pub(crate) fn suggest(&mut self, piece: PieceIndex) {
+        if self.suggested.contains(&piece) {
+            return;
+        }
+        if self.suggested.len() == MAX_HINTS {
+            self.suggested.remove(0);
+        }
+        self.suggested.push(piece);
+    }
+}

@@ -1,0 +1,331 @@
+//! Addresses of peers, and when to dial them.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use crate::PeerSource;
+use crate::canonical;
+
+/// Failures in a row after which an address is left alone until somebody names it again.
+const MAX_FAILURES: u8 = 3;
+/// Wait after the first failure; it doubles with each further one.
+const RETRY: Duration = Duration::from_secs(15);
+/// Wait before a lost connection is taken up again.
+const RECONNECT: Duration = Duration::from_secs(10);
+/// A connection that lasted this long was none that failed.
+const GOOD_SESSION: Duration = Duration::from_secs(30);
+/// An address that was given up may be named again after this.
+const FORGIVE: Duration = Duration::from_secs(300);
+
+/// Why a peer's address is free again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parting {
+    /// The connection broke, or was closed by the other end.
+    Lost { lasted: Duration },
+    /// Neither end needs the other now.
+    Redundant,
+    /// We closed it and mean to be back.
+    Released,
+    /// It did something that it must not do.
+    Misbehaved,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// To be dialled when its turn comes.
+    Ready,
+    /// To be dialled later.
+    Waiting(Instant),
+    /// A dial is under way.
+    Dialling,
+    /// Connected.
+    Connected,
+    /// Not to be dialled until there is a reason for it.
+    Resting,
+    /// Never to be dialled: ourselves, or banned.
+    Barred,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    source: PeerSource,
+    failures: u8,
+    state: State,
+    touched: Instant,
+}
+
+/// The order in which addresses are dialled: named by the user first, then few failures, then BEP 40.
+type Rank = (bool, u8, Reverse<u32>, SocketAddr);
+
+/// The addresses of one torrent's peers: a bounded number.
+#[derive(Debug)]
+pub(crate) struct PeerList {
+    entries: BTreeMap<SocketAddr, Entry>,
+    ready: BTreeSet<Rank>,
+    waiting: BTreeSet<(Instant, SocketAddr)>,
+    dialling: usize,
+    capacity: usize,
+    /// Our own addresses as far as they are known, one of each family, with our port.
+    own_v4: Option<SocketAddr>,
+    own_v6: Option<SocketAddr>,
+    port: u16,
+}
+
+impl PeerList {
+    pub(crate) fn new(capacity: usize, port: Option<u16>) -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            dialling: 0,
+            capacity,
+            own_v4: None,
+            own_v6: None,
+            port: port.unwrap_or(0),
+        }
+    }
+
+    pub(crate) fn set_capacity(&mut self, capacity: usize) {
+        self.capacity = capacity;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Dials that are under way.
+    pub(crate) fn dialling(&self) -> usize {
+        self.dialling
+    }
+
+    /// When the next address becomes ready.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.waiting.first().map(|&(due, _)| due)
+    }
+
+    /// Notes an address. An address that was given up long ago gets another chance.
+    pub(crate) fn add(&mut self, now: Instant, address: SocketAddr, source: PeerSource) {
+        if !is_dialable(address) {
+            return;
+        }
+        if self.entries.contains_key(&address) {
+            self.add_again(now, address, source);
+        } else if self.entries.len() < self.capacity || self.evict() {
+            let entry = Entry {
+                source,
+                failures: 0,
+                state: State::Resting,
+                touched: now,
+            };
+            self.entries.insert(address, entry);
+            self.set_state(now, address, State::Ready);
+        }
+    }
+
+    fn add_again(&mut self, now: Instant, address: SocketAddr, source: PeerSource) {
+        let Some(entry) = self.entries.get_mut(&address) else {
+            return;
+        };
+        if entry.state != State::Ready {
+            entry.source = entry.source.min(source);
+        }
+        let forgiven =
+            now.saturating_duration_since(entry.touched) >= FORGIVE || source == PeerSource::User;
+        if entry.failures >= MAX_FAILURES && entry.state == State::Resting && forgiven {
+            entry.failures = MAX_FAILURES - 1;
+            self.set_state(now, address, State::Ready);
+        }
+    }
+
+    /// Removes an address that is of little use, if there is one.
+    fn evict(&mut self) -> bool {
+        let useless = |entry: &Entry| match entry.state {
+            State::Resting => true,
+            State::Waiting(_) | State::Ready => entry.failures > 0,
+            _ => false,
+        };
+        let victims = self.entries.iter().filter(|(_, entry)| useless(entry));
+        let victim = victims.max_by_key(|(_, entry)| entry.failures);
+        let Some((&address, _)) = victim else {
+            return false;
+        };
+        self.unschedule(address);
+        self.entries.remove(&address);
+        true
+    }
+
+    /// The next address to dial. It counts as being dialled from now on.
+    pub(crate) fn next(&mut self, now: Instant) -> Option<(SocketAddr, PeerSource)> {
+        self.wake(now);
+        let &(_, _, _, address) = self.ready.first()?;
+        self.set_state(now, address, State::Dialling);
+        Some((address, self.entries[&address].source))
+    }
+
+    fn wake(&mut self, now: Instant) {
+        while let Some(&(due, address)) = self.waiting.first()
+            && due <= now
+        {
+            self.set_state(now, address, State::Ready);
+        }
+    }
+
+    /// A dial came to nothing.
+    pub(crate) fn dial_failed(&mut self, now: Instant, address: SocketAddr) {
+        let dialling = |entry: &Entry| entry.state == State::Dialling;
+        if self.entries.get(&address).is_some_and(dialling) {
+            self.fail(now, address);
+        }
+    }
+
+    fn fail(&mut self, now: Instant, address: SocketAddr) {
+        let Some(entry) = self.entries.get_mut(&address) else {
+            return;
+        };
+        entry.failures = entry.failures.saturating_add(1);
+        let failures = entry.failures;
+        let state = if failures >= MAX_FAILURES {
+            State::Resting
+        } else {
+            State::Waiting(now + RETRY * (1 << (failures - 1)))
+        };
+        self.set_state(now, address, state);
+    }
+
+    /// An address is connected, or stands for a peer that is.
+    pub(crate) fn connected(&mut self, now: Instant, address: SocketAddr, source: PeerSource) {
+        self.add(now, address, source);
+        self.set_state(now, address, State::Connected);
+    }
+
+    /// A connected address is free again.
+    pub(crate) fn parted(&mut self, now: Instant, address: SocketAddr, how: Parting) {
+        let Some(entry) = self.entries.get_mut(&address) else {
+            return;
+        };
+        if entry.state == State::Barred {
+            return;
+        }
+        match how {
+            Parting::Lost { lasted } if lasted < GOOD_SESSION => self.fail(now, address),
+            Parting::Lost { .. } => {
+                entry.failures = 0;
+                self.set_state(now, address, State::Waiting(now + RECONNECT));
+            }
+            Parting::Redundant => self.set_state(now, address, State::Resting),
+            Parting::Released => self.set_state(now, address, State::Ready),
+            Parting::Misbehaved => {
+                entry.failures = MAX_FAILURES;
+                self.set_state(now, address, State::Resting);
+            }
+        }
+    }
+
+    /// An address is never to be dialled again.
+    pub(crate) fn bar(&mut self, now: Instant, address: SocketAddr) {
+        self.add(now, address, PeerSource::Incoming);
+        self.set_state(now, address, State::Barred);
+    }
+
+    /// Every dial that is under way is called off.
+    pub(crate) fn cancel_dials(&mut self, now: Instant) {
+        let entries = self.entries.iter();
+        let dialling = entries.filter(|(_, entry)| entry.state == State::Dialling);
+        let addresses: Vec<_> = dialling.map(|(&address, _)| address).collect();
+        for address in addresses {
+            self.set_state(now, address, State::Ready);
+        }
+    }
+
+    /// There is a reason to dial those again that had nothing for us.
+    pub(crate) fn revive(&mut self, now: Instant) {
+        let resting =
+            |entry: &Entry| entry.state == State::Resting && entry.failures < MAX_FAILURES;
+        let entries = self.entries.iter().filter(|(_, entry)| resting(entry));
+        let addresses: Vec<_> = entries.map(|(&address, _)| address).collect();
+        for address in addresses {
+            self.set_state(now, address, State::Ready);
+        }
+    }
+
+    /// Learns one of our own addresses, from which the canonical priority follows.
+    pub(crate) fn learn_own_ip(&mut self, ip: IpAddr) {
+        let own = SocketAddr::new(ip, self.port);
+        let known = match ip {
+            IpAddr::V4(_) => &mut self.own_v4,
+            IpAddr::V6(_) => &mut self.own_v6,
+        };
+        if known.is_some() || ip.is_unspecified() {
+            return;
+        }
+        *known = Some(own);
+        let ranks = self
+            .ready
+            .iter()
+            .map(|&(_, _, _, address)| self.rank(address));
+        self.ready = ranks.collect();
+    }
+
+    fn rank(&self, address: SocketAddr) -> Rank {
+        let entry = &self.entries[&address];
+        let own = match address {
+            SocketAddr::V4(_) => self.own_v4,
+            SocketAddr::V6(_) => self.own_v6,
+        };
+        let priority = own.map_or(0, |own| canonical::priority(own, address));
+        let named = entry.source == PeerSource::User;
+        (!named, entry.failures, Reverse(priority), address)
+    }
+
+    fn set_state(&mut self, now: Instant, address: SocketAddr, state: State) {
+        if !self.entries.contains_key(&address) {
+            return;
+        }
+        self.unschedule(address);
+        let Some(entry) = self.entries.get_mut(&address) else {
+            return;
+        };
+        entry.state = state;
+        entry.touched = now;
+        match state {
+            State::Ready => drop(self.ready.insert(self.rank(address))),
+            State::Waiting(due) => drop(self.waiting.insert((due, address))),
+            State::Dialling => self.dialling += 1,
+            State::Connected | State::Resting | State::Barred => {}
+        }
+    }
+
+    fn unschedule(&mut self, address: SocketAddr) {
+        match self.entries[&address].state {
+            State::Ready => drop(self.ready.remove(&self.rank(address))),
+            State::Waiting(due) => drop(self.waiting.remove(&(due, address))),
+            State::Dialling => self.dialling -= 1,
+            State::Connected | State::Resting | State::Barred => {}
+        }
+    }
+
+    pub(crate) fn check_invariants(&self) {
+        let count = |wanted: fn(&State) -> bool| {
+            self.entries
+                .values()
+                .filter(|entry| wanted(&entry.state))
+                .count()
+        };
+        assert_eq!(self.ready.len(), count(|state| *state == State::Ready));
+        assert_eq!(
+            self.waiting.len(),
+            count(|state| matches!(state, State::Waiting(_)))
+        );
+        assert_eq!(self.dialling, count(|state| *state == State::Dialling));
+        assert!(self.entries.len() <= self.capacity.max(1));
+    }
+}
+
+/// Whether anybody can listen there.
+fn is_dialable(address: SocketAddr) -> bool {
+    let ip = address.ip();
+    let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
+    address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
+}

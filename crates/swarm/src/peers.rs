@@ -1,0 +1,68 @@
+//! The connected peers, by key.
+
+use slab::Slab;
+
+use crate::peer::Peer;
+
+/// Names a connected peer. A key is never used again, so that an answer that comes too late finds nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerKey {
+    slot: u32,
+    serial: u32,
+}
+
+/// Peers in the order of their slots, which depends on nothing but the order of events.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    slab: Slab<Box<Peer>>,
+    serial: u32,
+}
+
+impl Peers {
+    /// Makes room for a peer that is built from its key.
+    pub(crate) fn insert(&mut self, build: impl FnOnce(PeerKey) -> Peer) -> PeerKey {
+        self.serial = self.serial.wrapping_add(1);
+        let vacant = self.slab.vacant_entry();
+        let key = PeerKey {
+            slot: vacant.key() as u32,
+            serial: self.serial,
+        };
+        vacant.insert(Box::new(build(key)));
+        key
+    }
+
+    pub(crate) fn remove(&mut self, key: PeerKey) -> Option<Peer> {
+        self.get(key)?;
+        Some(*self.slab.remove(key.slot as usize))
+    }
+
+    pub(crate) fn get(&self, key: PeerKey) -> Option<&Peer> {
+        let peer = self.slab.get(key.slot as usize)?;
+        (peer.key == key).then_some(peer)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: PeerKey) -> Option<&mut Peer> {
+        let peer = self.slab.get_mut(key.slot as usize)?;
+        (peer.key == key).then_some(peer)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> {
+        self.slab.iter().map(|(_, peer)| &**peer)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
+        self.slab.iter_mut().map(|(_, peer)| &mut **peer)
+    }
+
+    pub(crate) fn keys(&self) -> Vec<PeerKey> {
+        self.iter().map(|peer| peer.key).collect()
+    }
+}

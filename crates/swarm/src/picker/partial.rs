@@ -1,0 +1,202 @@
+//! Pieces of which something was asked for or received.
+
+use std::net::SocketAddr;
+
+use headwater_metainfo::{Bitfield, PeerId, PieceIndex};
+use smallvec::SmallVec;
+
+use crate::PeerKey;
+
+/// A peer as the sender of a block: whom to blame when the piece turns out to be bad, even when it is gone by then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Contributor {
+    pub(crate) key: PeerKey,
+    pub(crate) address: SocketAddr,
+    pub(crate) peer_id: PeerId,
+}
+
+/// Where a block comes from: an index into its piece's contributors, or [`FROM_DISK`].
+type Sender = u16;
+
+/// The sender of blocks that were on disk when the torrent was started.
+const FROM_DISK: Sender = Sender::MAX;
+
+const FREE: u8 = 0;
+const RECEIVED: u8 = u8::MAX;
+
+/// A block's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BlockState {
+    /// Nobody was asked for it.
+    Free,
+    /// So many peers were asked for it.
+    Requested(u8),
+    /// It is there.
+    Received,
+}
+
+/// One piece's blocks.
+#[derive(Debug, Clone)]
+pub(super) struct Partial {
+    pub(super) piece: PieceIndex,
+    /// Grows with each piece that is opened: how new this one is.
+    pub(super) serial: u64,
+    /// The peer that should fetch all of it, so that one peer is to blame, or because it is fast.
+    pub(super) owner: Option<PeerKey>,
+    /// Nobody but the owner may touch it.
+    pub(super) exclusive: bool,
+    /// Where it stands in the list of partial pieces that have free blocks.
+    pub(super) open_at: Option<u32>,
+    /// [`FREE`], [`RECEIVED`], or the number of peers that were asked.
+    states: Box<[u8]>,
+    senders: Box<[Sender]>,
+    contributors: SmallVec<[Contributor; 1]>,
+    free: u32,
+    received: u32,
+    /// No block before this one is free.
+    cursor: u32,
+}
+
+impl Partial {
+    pub(super) fn new(piece: PieceIndex, blocks: u32, serial: u64) -> Self {
+        Self {
+            piece,
+            serial,
+            owner: None,
+            exclusive: false,
+            open_at: None,
+            states: vec![FREE; blocks as usize].into(),
+            senders: vec![FROM_DISK; blocks as usize].into(),
+            contributors: SmallVec::new(),
+            free: blocks,
+            received: 0,
+            cursor: 0,
+        }
+    }
+
+    pub(super) fn blocks(&self) -> u32 {
+        self.states.len() as u32
+    }
+
+    pub(super) fn free(&self) -> u32 {
+        self.free
+    }
+
+    pub(super) fn received(&self) -> u32 {
+        self.received
+    }
+
+    /// Blocks that were asked for and are not there.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.blocks() - self.free - self.received
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.received == self.blocks()
+    }
+
+    pub(super) fn state(&self, block: u32) -> BlockState {
+        match self.states[block as usize] {
+            FREE => BlockState::Free,
+            RECEIVED => BlockState::Received,
+            peers => BlockState::Requested(peers),
+        }
+    }
+
+    /// Takes the first free block for a peer.
+    pub(super) fn take_free(&mut self) -> Option<u32> {
+        let from = self.cursor as usize;
+        let found = self.states[from..]
+            .iter()
+            .position(|&state| state == FREE)?;
+        let block = (from + found) as u32;
+        self.states[block as usize] = 1;
+        self.free -= 1;
+        self.cursor = block + 1;
+        Some(block)
+    }
+
+    /// Takes a block that others were asked for already.
+    pub(super) fn take_busy(&mut self, block: u32) {
+        debug_assert!(matches!(self.state(block), BlockState::Requested(_)));
+        self.states[block as usize] += 1;
+    }
+
+    /// Takes the request of one peer back and says whether the block is free now.
+    pub(super) fn release(&mut self, block: u32) -> bool {
+        let BlockState::Requested(peers) = self.state(block) else {
+            return false;
+        };
+        self.states[block as usize] = peers - 1;
+        let freed = peers == 1;
+        if freed {
+            self.free += 1;
+            self.cursor = self.cursor.min(block);
+        }
+        freed
+    }
+
+    /// Notes that a block is there. `None` is the disk. Says in which state it was.
+    pub(super) fn receive(&mut self, block: u32, from: Option<Contributor>) -> BlockState {
+        let before = self.state(block);
+        if before == BlockState::Received {
+            return before;
+        }
+        self.free -= u32::from(before == BlockState::Free);
+        self.received += 1;
+        self.states[block as usize] = RECEIVED;
+        self.senders[block as usize] = from.map_or(FROM_DISK, |from| self.sender(from));
+        before
+    }
+
+    fn sender(&mut self, from: Contributor) -> Sender {
+        let same = |known: &Contributor| known.key == from.key;
+        let index = self.contributors.iter().rposition(same);
+        index.unwrap_or_else(|| {
+            self.contributors.push(from);
+            self.contributors.len() - 1
+        }) as Sender
+    }
+
+    /// Every received block is lost; requests under way are kept.
+    pub(super) fn lose_received(&mut self) {
+        for state in &mut self.states {
+            if *state == RECEIVED {
+                *state = FREE;
+            }
+        }
+        self.free += self.received;
+        self.received = 0;
+        self.cursor = 0;
+        self.contributors.clear();
+    }
+
+    /// Who sent it, and whether that accounts for every block: some may have been on disk.
+    pub(super) fn contributors(&self) -> (&[Contributor], bool) {
+        let all_known = self.senders.iter().all(|&sender| sender != FROM_DISK);
+        (&self.contributors, all_known)
+    }
+
+    /// The received blocks.
+    pub(super) fn received_blocks(&self) -> Bitfield {
+        let mut bits = Bitfield::new(self.blocks());
+        for (block, &state) in self.states.iter().enumerate() {
+            if state == RECEIVED {
+                bits.set(PieceIndex(block as u32));
+            }
+        }
+        bits
+    }
+
+    pub(super) fn check_invariants(&self) {
+        let count = |wanted: fn(u8) -> bool| {
+            self.states.iter().filter(|&&state| wanted(state)).count() as u32
+        };
+        assert_eq!(self.free, count(|state| state == FREE));
+        assert_eq!(self.received, count(|state| state == RECEIVED));
+        let before = &self.states[..self.cursor as usize];
+        assert!(before.iter().all(|&state| state != FREE));
+        assert_eq!(self.open_at.is_some(), self.free > 0, "{:?}", self.piece);
+        assert!(!self.exclusive || self.owner.is_some());
+    }
+}

@@ -1,0 +1,94 @@
+//! The pieces that a peer says it has.
+
+use headwater_metainfo::{Bitfield, PieceIndex};
+
+/// A peer's pieces. Seeds and empty peers, which most are, take no memory.
+#[derive(Debug, Clone)]
+pub(crate) enum PeerPieces {
+    None { len: u32 },
+    All { len: u32 },
+    Some(Bitfield),
+}
+
+impl PeerPieces {
+    pub(crate) fn from_bitfield(bits: Bitfield) -> Self {
+        let len = bits.len();
+        if bits.is_full() {
+            Self::All { len }
+        } else if bits.is_clear() {
+            Self::None { len }
+        } else {
+            Self::Some(bits)
+        }
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        match self {
+            Self::None { len } | Self::All { len } => *len,
+            Self::Some(bits) => bits.len(),
+        }
+    }
+
+    pub(crate) fn has(&self, piece: PieceIndex) -> bool {
+        match self {
+            Self::None { .. } => false,
+            Self::All { len } => piece.0 < *len,
+            Self::Some(bits) => bits.has(piece),
+        }
+    }
+
+    pub(crate) fn count(&self) -> u32 {
+        match self {
+            Self::None { .. } => 0,
+            Self::All { len } => *len,
+            Self::Some(bits) => bits.count(),
+        }
+    }
+
+    pub(crate) fn is_all(&self) -> bool {
+        self.count() == self.len()
+    }
+
+    /// Adds a piece and says whether it was missing.
+    pub(crate) fn set(&mut self, piece: PieceIndex) -> bool {
+        if self.has(piece) {
+            return false;
+        }
+        let mut bits = self.to_bitfield();
+        bits.set(piece);
+        *self = Self::from_bitfield(bits);
+        true
+    }
+
+    /// Takes a piece away and says whether it was there.
+    pub(crate) fn clear(&mut self, piece: PieceIndex) -> bool {
+        if !self.has(piece) {
+            return false;
+        }
+        let mut bits = self.to_bitfield();
+        bits.clear(piece);
+        *self = Self::from_bitfield(bits);
+        true
+    }
+
+    /// The bits, moved out where there are any; the caller puts something back.
+    fn to_bitfield(&mut self) -> Bitfield {
+        match self {
+            Self::None { len } => Bitfield::new(*len),
+            Self::All { len } => Bitfield::full(*len),
+            Self::Some(bits) => std::mem::replace(bits, Bitfield::new(0)),
+        }
+    }
+
+    /// Every piece that is there, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+        let (range, bits) = match self {
+            Self::None { .. } => (0..0, None),
+            Self::All { len } => (0..*len, None),
+            Self::Some(bits) => (0..0, Some(bits)),
+        };
+        range
+            .map(PieceIndex)
+            .chain(bits.into_iter().flat_map(Bitfield::ones))
+    }
+}

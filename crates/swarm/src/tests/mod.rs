@@ -1,0 +1,4 @@
+//! Whole torrents against each other, in virtual time.
+
+mod exchange;
+mod net;

@@ -1,0 +1,278 @@
+//! Connections: whom to dial, whom to accept, and who goes.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+use headwater_metainfo::PeerId;
+use headwater_wire::Message;
+use smallvec::SmallVec;
+
+use super::Torrent;
+use crate::peer::Peer;
+use crate::peer_list::Parting;
+use crate::{
+    Action, Activity, Connected, Direction, DisconnectReason, Event, PeerKey, PeerSource, Refused,
+};
+
+/// Addresses in the peer list.
+type Addresses = SmallVec<[SocketAddr; 1]>;
+
+impl Torrent {
+    /// Notes addresses of peers. They are dialled at once as far as the limits allow.
+    pub fn add_peers(
+        &mut self,
+        now: Instant,
+        peers: impl IntoIterator<Item = SocketAddr>,
+        source: PeerSource,
+    ) {
+        let now = self.advance(now);
+        for address in peers {
+            if !self.bans.has_address(address) {
+                self.list.add(now, address, source);
+            }
+        }
+        self.out.dial = true;
+    }
+
+    /// A connection is open and the other end's handshake has come.
+    ///
+    /// When it is refused, the driver closes it. Whether a second connection to the same peer is refused or replaces
+    /// the first one is decided so that both ends decide alike.
+    pub fn handle_connected(
+        &mut self,
+        now: Instant,
+        connected: Connected,
+    ) -> Result<PeerKey, Refused> {
+        let now = self.advance(now);
+        self.out.dial = true;
+        match self.admit(now, &connected) {
+            Ok(inherited) => {
+                let key = self.take_up(now, &connected);
+                for address in inherited {
+                    self.link(now, key, address);
+                }
+                Ok(key)
+            }
+            Err(refused) => {
+                self.note_refused(now, &connected, refused);
+                Err(refused)
+            }
+        }
+    }
+
+    /// A dial came to nothing: no connection, or no valid handshake.
+    pub fn handle_dial_failed(&mut self, now: Instant, address: SocketAddr) {
+        let now = self.advance(now);
+        self.list.dial_failed(now, address);
+        self.out.dial = true;
+    }
+
+    /// A connection broke or was closed by the other end.
+    pub fn handle_disconnected(&mut self, now: Instant, peer: PeerKey) {
+        let now = self.advance(now);
+        if let Some(peer) = self.peers.get(peer) {
+            let lasted = now.saturating_duration_since(peer.connected_at);
+            let key = peer.key;
+            self.remove_peer(now, key, None, Parting::Lost { lasted });
+        }
+    }
+
+    /// Checks a new connection, and makes room for it where it replaces an older one, whose addresses it inherits.
+    fn admit(&mut self, now: Instant, connected: &Connected) -> Result<Addresses, Refused> {
+        let Connected {
+            address, handshake, ..
+        } = connected;
+        if self.activity == Activity::Stopped {
+            return Err(Refused::Stopped);
+        }
+        if handshake.info_hash != self.info_hash {
+            return Err(Refused::WrongInfoHash);
+        }
+        if handshake.peer_id == self.peer_id {
+            return Err(Refused::SelfConnection);
+        }
+        if self.bans.has(*address, handshake.peer_id) {
+            return Err(Refused::Banned);
+        }
+        let mut inherited = Addresses::new();
+        if let Some(existing) = self.find_twin(connected) {
+            if self.keeps_existing(existing, connected) {
+                return Err(Refused::Duplicate);
+            }
+            if let Some(existing) = self.peers.get_mut(existing) {
+                inherited = std::mem::take(&mut existing.listed);
+            }
+            self.disconnect(now, existing, DisconnectReason::Duplicate);
+        }
+        if self.peers.len() >= self.limits.max_peers {
+            return Err(Refused::Full);
+        }
+        Ok(inherited)
+    }
+
+    /// A connected peer that is the same as the one at the other end of a new connection.
+    fn find_twin(&self, connected: &Connected) -> Option<PeerKey> {
+        let same = |peer: &&Peer| {
+            peer.peer_id == connected.handshake.peer_id || peer.address == connected.address
+        };
+        self.peers.iter().find(same).map(|peer| peer.key)
+    }
+
+    /// Of two connections between the same two peers, the one stays that was opened by the peer with the greater id.
+    /// Of two that were opened by the same end, the older one does.
+    fn keeps_existing(&self, existing: PeerKey, new: &Connected) -> bool {
+        let Some(existing) = self.peers.get(existing) else {
+            return false;
+        };
+        let opener = |direction, theirs: PeerId| match direction {
+            Direction::Outgoing => self.peer_id,
+            Direction::Incoming => theirs,
+        };
+        let theirs = new.handshake.peer_id;
+        existing.direction == new.direction
+            || opener(existing.direction, theirs) > opener(new.direction, theirs)
+    }
+
+    /// Keeps the address of a refused connection from being dialled again at once.
+    fn note_refused(&mut self, now: Instant, connected: &Connected, refused: Refused) {
+        let address = connected.address;
+        if connected.direction == Direction::Incoming {
+            return;
+        }
+        match refused {
+            Refused::SelfConnection | Refused::Banned => self.list.bar(now, address),
+            Refused::Duplicate => match self.find_twin(connected) {
+                Some(twin) => self.link(now, twin, address),
+                None => self.list.dial_failed(now, address),
+            },
+            Refused::Full => self.list.parted(now, address, Parting::Released),
+            Refused::Stopped | Refused::WrongInfoHash => self.list.dial_failed(now, address),
+        }
+    }
+
+    /// Notes that an address in the list stands for a connected peer.
+    pub(super) fn link(&mut self, now: Instant, key: PeerKey, address: SocketAddr) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        if !peer.listed.contains(&address) && peer.listed.len() < 8 {
+            peer.listed.push(address);
+            self.list.connected(now, address, peer.source);
+        }
+    }
+
+    fn take_up(&mut self, now: Instant, connected: &Connected) -> PeerKey {
+        let ours = self.reserved();
+        let pieces = self.geometry.piece_count();
+        let key = self
+            .peers
+            .insert(|key| Peer::new(key, now, connected, ours, pieces, &self.limits));
+        if let Some(ip) = connected.local_ip {
+            self.list.learn_own_ip(ip);
+        }
+        if connected.direction == Direction::Outgoing {
+            self.link(now, key, connected.address);
+        }
+        if self.clock.tick.is_none() {
+            self.start_clock(now);
+        }
+        self.out.events.push_back(Event::PeerConnected {
+            peer: key,
+            address: connected.address,
+            peer_id: connected.handshake.peer_id,
+        });
+        self.greet(now, key);
+        self.out.dial = true;
+        key
+    }
+
+    /// What a new peer is told first: our pieces, which must come before anything else (BEP 6), then our extensions.
+    fn greet(&mut self, now: Instant, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let pieces = match (peer.is_fast(), self.have.is_full(), self.have.is_clear()) {
+            (true, true, _) => Some(Message::HaveAll),
+            (true, _, true) => Some(Message::HaveNone),
+            (false, _, true) => None,
+            _ => Some(Message::Bitfield(Bytes::copy_from_slice(
+                self.have.as_bytes(),
+            ))),
+        };
+        if let Some(message) = pieces {
+            self.out.send(now, peer, message);
+        }
+        self.send_extended_handshake(now, key);
+    }
+
+    /// Closes a connection of our own accord.
+    pub(super) fn disconnect(&mut self, now: Instant, key: PeerKey, reason: DisconnectReason) {
+        let how = match reason {
+            DisconnectReason::Stopped | DisconnectReason::LostPiece => Parting::Released,
+            DisconnectReason::Redundant => Parting::Redundant,
+            // The connection that stays has, or will have, the address.
+            DisconnectReason::Duplicate => Parting::Redundant,
+            DisconnectReason::Idle => Parting::Lost {
+                lasted: std::time::Duration::ZERO,
+            },
+            _ => Parting::Misbehaved,
+        };
+        self.remove_peer(now, key, Some(reason), how);
+    }
+
+    fn remove_peer(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        reason: Option<DisconnectReason>,
+        how: Parting,
+    ) {
+        let Some(mut peer) = self.peers.remove(key) else {
+            return;
+        };
+        if let Some(picker) = &mut self.picker {
+            for block in peer.requests.give_up_all() {
+                picker.release(block);
+            }
+            picker.release_owner(key);
+            picker.remove_peer(&peer.pieces);
+        }
+        for &address in &peer.listed {
+            self.list.parted(now, address, how);
+        }
+        if let Some(reason) = reason {
+            self.out
+                .actions
+                .push_back(Action::Disconnect { peer: key, reason });
+        }
+        self.out.events.push_back(Event::PeerDisconnected {
+            peer: key,
+            address: peer.address,
+            reason,
+        });
+        self.out.all_hungry = true;
+        self.out.dial = true;
+        if peer.takes_slot() {
+            self.fill_slots(now);
+        }
+        if self.peers.is_empty() {
+            self.clock.tick = None;
+        }
+    }
+
+    /// Whether connections may be opened.
+    pub(super) fn may_dial(&self) -> bool {
+        let room = self.peers.len() + self.list.dialling() < self.limits.max_peers;
+        let half_open = self.list.dialling() < self.limits.max_half_open;
+        self.activity != Activity::Stopped && room && half_open
+    }
+
+    pub(super) fn dial(&mut self) {
+        while self.may_dial()
+            && let Some((address, source)) = self.list.next(self.now)
+        {
+            self.out.actions.push_back(Action::Dial { address, source });
+        }
+    }
+}

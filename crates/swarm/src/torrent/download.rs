@@ -1,0 +1,269 @@
+//! What we take from peers: interest, requests and blocks.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use headwater_metainfo::{BlockSpan, PieceIndex};
+use headwater_wire::Message;
+
+use super::Torrent;
+use super::receive::Verdict;
+use crate::picker::{BlockId, Contributor, Picking, Receipt};
+use crate::requests::Asked;
+use crate::{Action, Activity, DisconnectReason, PeerKey};
+
+/// Pieces that are taken at random before the rarest ones come first.
+const RANDOM_PIECES: u32 = 4;
+/// A peer that sends a piece within this many seconds gets pieces of its own.
+const WHOLE_PIECE_SECONDS: u64 = 20;
+/// Blocks that nobody asked for after which the peer is dropped.
+const MAX_UNREQUESTED: u32 = 32;
+/// Rejects in a row, while we are not choked, after which the peer is left alone for a second.
+const MAX_REJECTED: u32 = 64;
+
+impl Torrent {
+    /// Tells a peer whether we want something of it.
+    pub(super) fn update_interest(&mut self, now: Instant, key: PeerKey) {
+        let active = self.activity == Activity::Active;
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let wanted = active && peer.interesting > 0;
+        if wanted == peer.am_interested {
+            return;
+        }
+        peer.am_interested = wanted;
+        let message = if wanted {
+            Message::Interested
+        } else {
+            Message::NotInterested
+        };
+        self.out.send(now, peer, message);
+        if wanted {
+            self.out.hungry.push(key);
+        }
+    }
+
+    pub(super) fn receive_choke(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        peer.is_choking = true;
+        // With the fast extension every request is still answered, with a reject at least.
+        if !peer.is_fast() {
+            self.abandon_requests(key, |_| true);
+        }
+        if let Some(picker) = &mut self.picker {
+            picker.release_owner(key);
+        }
+        self.out.all_hungry = true;
+    }
+
+    pub(super) fn receive_unchoke(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.is_choking = false;
+            peer.starved_at = None;
+            self.out.hungry.push(key);
+        }
+    }
+
+    /// Gives up those of a peer's requests that `which` picks; others may be asked for them at once.
+    pub(super) fn abandon_requests(&mut self, key: PeerKey, which: impl Fn(BlockId) -> bool) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let given_up: Vec<_> = peer
+            .requests
+            .blocks()
+            .filter(|&block| which(block))
+            .collect();
+        for block in given_up {
+            peer.requests.give_up(block);
+            if let Some(picker) = &mut self.picker {
+                picker.release(block);
+            }
+        }
+        self.out.all_hungry = true;
+    }
+
+    pub(super) fn receive_reject(&mut self, key: PeerKey, span: BlockSpan) -> Verdict {
+        self.require_fast(key)?;
+        let Some(block) = self.block_id(span) else {
+            return Err(DisconnectReason::InvalidPiece);
+        };
+        let Some(peer) = self.peers.get_mut(key) else {
+            return Ok(());
+        };
+        if peer.requests.reject(block) != Asked::Outstanding {
+            return Ok(());
+        }
+        peer.allowed.retain(|allowed| *allowed != block.piece);
+        peer.rejected += u32::from(!peer.is_choking);
+        if let Some(picker) = &mut self.picker {
+            picker.release(block);
+        }
+        self.out.all_hungry = true;
+        Ok(())
+    }
+
+    pub(super) fn receive_block(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        piece: PieceIndex,
+        offset: u32,
+        data: Bytes,
+    ) -> Verdict {
+        let length = data.len();
+        let span = BlockSpan {
+            piece,
+            offset,
+            length: length as u32,
+        };
+        self.download.add(length as u64);
+        self.stats.downloaded += length as u64;
+        let block = self.block_id(span);
+        let Some(peer) = self.peers.get_mut(key) else {
+            return Ok(());
+        };
+        let asked = block.map_or(Asked::Never, |block| peer.requests.receive(now, block));
+        let Some(block) = block.filter(|_| asked != Asked::Never) else {
+            self.stats.wasted_unrequested += length as u64;
+            peer.unrequested += 1;
+            let tolerated = peer.unrequested <= MAX_UNREQUESTED;
+            return tolerated.then_some(()).ok_or(DisconnectReason::Unrequested);
+        };
+        peer.download.add(length as u64);
+        peer.downloaded += length as u64;
+        peer.rejected = 0;
+        let from = peer.contributor();
+        self.out.hungry.push(key);
+        self.accept_block(now, from, asked, block, span, data);
+        Ok(())
+    }
+
+    fn accept_block(
+        &mut self,
+        now: Instant,
+        from: Contributor,
+        asked: Asked,
+        block: BlockId,
+        span: BlockSpan,
+        data: Bytes,
+    ) {
+        let picker = self.picker.as_mut();
+        let Some(Receipt::Useful {
+            asked: peers,
+            completes,
+        }) = picker.map(|picker| picker.receive(block, from))
+        else {
+            self.stats.wasted_duplicate += u64::from(span.length);
+            return;
+        };
+        self.out
+            .actions
+            .push_back(Action::StoreBlock { block: span, data });
+        if u32::from(peers) > u32::from(asked == Asked::Outstanding) {
+            self.cancel_elsewhere(now, block, span);
+        }
+        if completes {
+            self.out
+                .actions
+                .push_back(Action::CompletePiece { piece: block.piece });
+        }
+    }
+
+    /// The others that were asked for a block that has come need not send it.
+    fn cancel_elsewhere(&mut self, now: Instant, block: BlockId, span: BlockSpan) {
+        for peer in self.peers.iter_mut() {
+            if peer.requests.give_up(block) {
+                self.out.send(now, peer, Message::Cancel(span));
+                self.out.hungry.push(peer.key);
+            }
+        }
+    }
+
+    /// Cancels a peer's requests for pieces that `which` picks.
+    pub(super) fn cancel_requests(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        which: impl Fn(PieceIndex) -> bool,
+    ) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let given_up: Vec<_> = peer
+            .requests
+            .blocks()
+            .filter(|block| which(block.piece))
+            .collect();
+        for block in given_up {
+            peer.requests.give_up(block);
+            let Some(picker) = &mut self.picker else {
+                continue;
+            };
+            picker.release(block);
+            if let Some(span) = picker.span(block) {
+                self.out.send(now, peer, Message::Cancel(span));
+            }
+        }
+        self.out.all_hungry = true;
+    }
+
+    /// Sends requests to the peers that may take more.
+    pub(super) fn fill_requests(&mut self) {
+        let mut hungry = std::mem::take(&mut self.out.hungry);
+        if std::mem::take(&mut self.out.all_hungry) {
+            hungry = self.peers.keys();
+        }
+        hungry.dedup();
+        for key in hungry.drain(..) {
+            self.fill(key);
+        }
+        // The allocation is kept.
+        self.out.hungry = hungry;
+    }
+
+    fn fill(&mut self, key: PeerKey) {
+        let may_request = self.activity == Activity::Active && !self.backlogged;
+        let many_partials = self.peers.len() * 3 / 2 + 4;
+        let (Some(picker), Some(peer)) = (&mut self.picker, self.peers.get_mut(key)) else {
+            return;
+        };
+        let choked = peer.is_choking && peer.allowed.is_empty();
+        let room = peer.requests.room();
+        if !may_request || choked || !peer.am_interested || room == 0 {
+            return;
+        }
+        let idle = peer.requests.is_empty();
+        let hopeless = peer.starved_at == Some(picker.version()) && !(peer.parole && idle);
+        if hopeless && !picker.is_endgame() || peer.rejected >= MAX_REJECTED {
+            return;
+        }
+        let rate = peer.download.bytes_per_second();
+        let who = Picking {
+            key,
+            pieces: &peer.pieces,
+            fast: rate * WHOLE_PIECE_SECONDS >= u64::from(self.geometry.piece_length()),
+            parole: peer.parole,
+            idle,
+            allowed: peer.is_choking.then_some(&peer.allowed[..]),
+            suggested: &peer.suggested,
+            current: peer.current,
+            random: self.have.count() < RANDOM_PIECES,
+            many_partials,
+        };
+        let mut blocks = Vec::with_capacity(room);
+        picker.pick(&who, room, &mut blocks);
+        peer.starved_at = (blocks.len() < room).then(|| picker.version());
+        for block in blocks {
+            let Some(span) = picker.span(block) else {
+                continue;
+            };
+            peer.current = Some(block.piece);
+            peer.requests.push(self.now, block);
+            self.out.send(self.now, peer, Message::Request(span));
+        }
+    }
+}

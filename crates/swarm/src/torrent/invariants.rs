@@ -1,0 +1,68 @@
+//! What must hold at all times.
+
+use std::collections::BTreeMap;
+
+use headwater_metainfo::PieceIndex;
+
+use super::Torrent;
+use crate::picker::{BlockState, Picker};
+use crate::{Activity, PeerKey};
+
+impl Torrent {
+    /// Panics when the bookkeeping contradicts itself. For tests and fuzzers: it looks at everything.
+    #[doc(hidden)]
+    pub fn check_invariants(&self) {
+        assert_eq!(self.left, self.count_left());
+        assert_eq!(self.picker.is_none(), self.have.is_full());
+        self.list.check_invariants();
+        if let Some(picker) = &self.picker {
+            picker.check_invariants();
+            self.check_requests(picker);
+            self.check_availability(picker);
+        }
+        for peer in self.peers.iter() {
+            peer.uploads.check_invariants();
+            let window = u64::from(self.limits.serve_window) + 128 * 1024;
+            assert!(peer.uploads.serving_bytes() <= window);
+            assert!(peer.uploads.len() <= self.limits.max_incoming_requests);
+            let active = self.activity == Activity::Active;
+            assert!(active || peer.am_choking && peer.uploads.len() == 0);
+            assert!(active || peer.requests.is_empty() && !peer.am_interested);
+            assert_eq!(peer.am_interested, active && peer.interesting > 0);
+        }
+        let stopped = self.activity == Activity::Stopped;
+        assert!(!stopped || self.peers.is_empty() && self.list.dialling() == 0);
+    }
+
+    /// Every block is asked for by as many peers as the picker thinks, and by each of them once.
+    fn check_requests(&self, picker: &Picker) {
+        let mut asked: BTreeMap<_, Vec<PeerKey>> = BTreeMap::new();
+        for peer in self.peers.iter() {
+            for block in peer.requests.blocks() {
+                assert!(picker.wants(block.piece), "{block:?} is not wanted");
+                asked.entry(block).or_default().push(peer.key);
+            }
+        }
+        for (block, peers) in &asked {
+            let expected = BlockState::Requested(peers.len() as u8);
+            assert_eq!(picker.state(*block), expected, "{block:?}");
+            let mut once = peers.clone();
+            once.dedup();
+            assert_eq!(&once, peers, "{block:?} asked for twice");
+        }
+        assert_eq!(picker.requested_blocks(), asked.len());
+    }
+
+    fn check_availability(&self, picker: &Picker) {
+        for piece in (0..self.geometry.piece_count()).map(PieceIndex) {
+            let having = self.peers.iter().filter(|peer| peer.pieces.has(piece));
+            assert_eq!(picker.availability(piece) as usize, having.count());
+            let wanted = !self.have.has(piece) && self.priorities.of(piece).is_wanted();
+            assert_eq!(picker.wants(piece), wanted, "{piece:?}");
+        }
+        for peer in self.peers.iter() {
+            let wanted = peer.pieces.iter().filter(|&piece| picker.wants(piece));
+            assert_eq!(peer.interesting as usize, wanted.count());
+        }
+    }
+}

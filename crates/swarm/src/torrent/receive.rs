@@ -1,0 +1,236 @@
+//! Messages from peers.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use headwater_metainfo::{Bitfield, BlockSpan, PieceIndex};
+use headwater_wire::Message;
+
+use super::Torrent;
+use crate::picker::BlockId;
+use crate::pieces::PeerPieces;
+use crate::{Activity, DisconnectReason, PeerKey};
+
+/// Why a message costs a peer its connection.
+pub(super) type Verdict = Result<(), DisconnectReason>;
+
+impl Torrent {
+    /// A peer sent a message.
+    pub fn handle_message(&mut self, now: Instant, peer: PeerKey, message: Message) {
+        let now = self.advance(now);
+        let Some(from) = self.peers.get_mut(peer) else {
+            return;
+        };
+        from.last_received = now;
+        if let Err(reason) = self.receive(now, peer, message) {
+            self.disconnect(now, peer, reason);
+        }
+    }
+
+    fn receive(&mut self, now: Instant, key: PeerKey, message: Message) -> Verdict {
+        match message {
+            Message::Piece {
+                piece,
+                offset,
+                data,
+            } => return self.receive_block(now, key, piece, offset, data),
+            Message::Request(block) => return self.receive_request(now, key, block),
+            Message::Have(piece) => return self.receive_have(now, key, piece),
+            Message::Bitfield(bytes) => return self.receive_bitfield(now, key, &bytes),
+            Message::HaveAll | Message::HaveNone => {
+                return self.receive_have_all_or_none(now, key, message == Message::HaveAll);
+            }
+            Message::Suggest(piece) => return self.receive_suggest(key, piece),
+            Message::AllowedFast(piece) => return self.receive_allowed_fast(key, piece),
+            Message::Reject(block) => return self.receive_reject(key, block),
+            Message::Extended { id, payload } => {
+                return self.receive_extended(now, key, id, &payload);
+            }
+            Message::Choke => self.receive_choke(key),
+            Message::Unchoke => self.receive_unchoke(key),
+            Message::Interested => self.receive_interested(now, key),
+            Message::NotInterested => self.receive_not_interested(now, key),
+            Message::Cancel(block) => self.receive_cancel(now, key, block),
+            // Nothing to do: a sign of life, the port of a DHT node, hashes of v2 torrents that nobody asked for.
+            Message::KeepAlive
+            | Message::Port(_)
+            | Message::HashRequest(_)
+            | Message::Hashes { .. }
+            | Message::HashReject(_)
+            | Message::Unknown { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// A bitfield is to be the first message; in the wild others come before it. A second one is an error.
+    fn receive_bitfield(&mut self, now: Instant, key: PeerKey, bytes: &Bytes) -> Verdict {
+        let bits = Bitfield::from_bytes(bytes, self.geometry.piece_count())
+            .map_err(|_| DisconnectReason::InvalidBitfield)?;
+        self.learn_pieces(now, key, PeerPieces::from_bitfield(bits))
+    }
+
+    fn receive_have_all_or_none(&mut self, now: Instant, key: PeerKey, all: bool) -> Verdict {
+        self.require_fast(key)?;
+        let len = self.geometry.piece_count();
+        let pieces = if all {
+            PeerPieces::All { len }
+        } else {
+            PeerPieces::None { len }
+        };
+        self.learn_pieces(now, key, pieces)
+    }
+
+    fn learn_pieces(&mut self, now: Instant, key: PeerKey, mut pieces: PeerPieces) -> Verdict {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return Ok(());
+        };
+        if std::mem::replace(&mut peer.told_pieces, true) {
+            return Err(DisconnectReason::RepeatedBitfield);
+        }
+        for early in peer.pieces.iter() {
+            pieces.set(early);
+        }
+        let before = std::mem::replace(&mut peer.pieces, pieces);
+        if let Some(picker) = &mut self.picker {
+            picker.remove_peer(&before);
+            picker.add_peer(&peer.pieces);
+            let wanted = peer.pieces.iter().filter(|&piece| picker.wants(piece));
+            peer.interesting = wanted.count() as u32;
+        }
+        self.grant_fast(now, key);
+        self.update_interest(now, key);
+        self.drop_if_redundant(now, key);
+        Ok(())
+    }
+
+    fn receive_have(&mut self, now: Instant, key: PeerKey, piece: PieceIndex) -> Verdict {
+        self.require_piece(piece)?;
+        let Some(peer) = self.peers.get_mut(key) else {
+            return Ok(());
+        };
+        if peer.pieces.has(piece) {
+            return Ok(());
+        }
+        let completes = peer.pieces.count() + 1 == peer.pieces.len();
+        if let Some(picker) = &mut self.picker {
+            if completes {
+                picker.remove_peer(&peer.pieces);
+            } else {
+                picker.raise(piece);
+            }
+        }
+        peer.pieces.set(piece);
+        if let Some(picker) = &mut self.picker {
+            if completes {
+                picker.add_peer(&peer.pieces);
+            }
+            if picker.wants(piece) {
+                peer.interesting += 1;
+                peer.starved_at = None;
+                self.out.hungry.push(key);
+            }
+        }
+        self.update_interest(now, key);
+        if completes {
+            self.drop_if_redundant(now, key);
+        }
+        Ok(())
+    }
+
+    /// A peer lost a piece (BEP 54).
+    pub(super) fn receive_dont_have(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        piece: PieceIndex,
+    ) -> Verdict {
+        self.require_piece(piece)?;
+        let Some(peer) = self.peers.get_mut(key) else {
+            return Ok(());
+        };
+        if !peer.pieces.has(piece) {
+            return Ok(());
+        }
+        if let Some(picker) = &mut self.picker {
+            picker.remove_peer(&peer.pieces);
+            peer.interesting -= u32::from(picker.wants(piece));
+        }
+        peer.pieces.clear(piece);
+        if let Some(picker) = &mut self.picker {
+            picker.add_peer(&peer.pieces);
+        }
+        if !peer.is_fast() {
+            self.abandon_requests(key, |block| block.piece == piece);
+        }
+        self.update_interest(now, key);
+        Ok(())
+    }
+
+    fn receive_suggest(&mut self, key: PeerKey, piece: PieceIndex) -> Verdict {
+        self.require_fast(key)?;
+        self.require_piece(piece)?;
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.suggest(piece);
+        }
+        Ok(())
+    }
+
+    fn receive_allowed_fast(&mut self, key: PeerKey, piece: PieceIndex) -> Verdict {
+        self.require_fast(key)?;
+        self.require_piece(piece)?;
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.allow(piece);
+            peer.starved_at = None;
+            self.out.hungry.push(key);
+        }
+        Ok(())
+    }
+
+    fn receive_interested(&mut self, now: Instant, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        peer.is_interested = true;
+        self.fill_slots(now);
+    }
+
+    fn receive_not_interested(&mut self, now: Instant, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        peer.is_interested = false;
+        self.fill_slots(now);
+    }
+
+    pub(super) fn require_fast(&self, key: PeerKey) -> Verdict {
+        match self.peers.get(key) {
+            Some(peer) if !peer.is_fast() => Err(DisconnectReason::UnexpectedFast),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn require_piece(&self, piece: PieceIndex) -> Verdict {
+        match self.geometry.piece(piece.0) {
+            Some(_) => Ok(()),
+            None => Err(DisconnectReason::InvalidPiece),
+        }
+    }
+
+    /// Closes a connection over which nothing can ever go: we have all that we want, and so has the peer.
+    pub(super) fn drop_if_redundant(&mut self, now: Instant, key: PeerKey) {
+        let done = self.left == 0 && self.limits.drop_redundant;
+        let done = done && self.activity == Activity::Active;
+        let redundant = |peer: &crate::peer::Peer| peer.is_upload_only() && peer.told_pieces;
+        if done && self.peers.get(key).is_some_and(redundant) {
+            self.disconnect(now, key, DisconnectReason::Redundant);
+        }
+    }
+
+    /// The block that a span is, if it is exactly one.
+    pub(super) fn block_id(&self, span: BlockSpan) -> Option<BlockId> {
+        self.geometry.is_block(span).then(|| BlockId {
+            piece: span.piece,
+            index: span.block_index(),
+        })
+    }
+}

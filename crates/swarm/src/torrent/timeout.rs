@@ -1,0 +1,88 @@
+//! What time brings: rates, keepalives, requests that were not answered, rounds of the choker, dials.
+
+use std::time::{Duration, Instant};
+
+use headwater_wire::Message;
+
+use super::Torrent;
+use crate::{DisconnectReason, PeerKey};
+
+/// Time between two looks at all peers.
+const TICK: Duration = Duration::from_secs(1);
+
+impl Torrent {
+    /// Time has passed. To be called at [`poll_timeout`](Self::poll_timeout); at other times it does nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let now = self.advance(now);
+        if self.clock.tick.is_some_and(|due| due <= now) {
+            self.tick(now);
+        }
+        self.out.dial = true;
+    }
+
+    pub(super) fn start_clock(&mut self, now: Instant) {
+        self.clock.last_tick = now;
+        self.clock.tick = Some(now + TICK);
+        self.clock.choke_round = now + self.limits.choke_interval;
+    }
+
+    fn tick(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.clock.last_tick);
+        self.clock.last_tick = now;
+        self.clock.tick = Some(now + TICK);
+        self.download.roll(elapsed);
+        self.upload.roll(elapsed);
+        for peer in self.peers.iter_mut() {
+            peer.download.roll(elapsed);
+            peer.upload.roll(elapsed);
+            peer.requests.adapt(peer.download.bytes_per_second());
+            peer.rejected = 0;
+        }
+        for key in self.peers.keys() {
+            self.check_peer(now, key);
+        }
+        if self.clock.choke_round <= now {
+            self.clock.choke_round = now + self.limits.choke_interval;
+            self.choke_round(now);
+            self.clock.rounds = self.clock.rounds.wrapping_add(1);
+        }
+        self.out.all_hungry = true;
+    }
+
+    fn check_peer(&mut self, now: Instant, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        if now.saturating_duration_since(peer.last_received) >= self.limits.idle_timeout {
+            self.disconnect(now, key, DisconnectReason::Idle);
+            return;
+        }
+        if now.saturating_duration_since(peer.last_sent) >= self.limits.keepalive {
+            self.out.send(now, peer, Message::KeepAlive);
+        }
+        if peer.requests.is_overdue(now) {
+            self.snub(now, key);
+        } else if let Some(block) = peer.requests.forgotten(now) {
+            self.abandon_requests(key, |each| each == block);
+        }
+    }
+
+    /// A peer has not answered for too long. Its requests go back, to be made of others; it gets one at a time until it
+    /// answers. What it sends late is taken all the same.
+    fn snub(&mut self, now: Instant, key: PeerKey) {
+        self.cancel_requests(now, key, |_| true);
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.requests.snub(now);
+            peer.current = None;
+        }
+        if let Some(picker) = &mut self.picker {
+            picker.release_owner(key);
+        }
+        // Others choose before it does.
+        self.out.all_hungry = false;
+        self.out.hungry = self.peers.keys();
+        self.out.hungry.retain(|&other| other != key);
+        self.fill_requests();
+        self.out.all_hungry = true;
+    }
+}
