@@ -1,6 +1,8 @@
 //! The part file: bytes of skipped files that share a piece with wanted ones.
 
 mod slot;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fs::File;
