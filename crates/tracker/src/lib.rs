@@ -95,3 +95,8 @@ pub const MAX_PEERS: usize = 5_000;
 pub const MAX_REDIRECTS: usize = 5;
 /// The longest HTTP answer that is read, in bytes, before and after decompression.
 pub const MAX_ANSWER_LENGTH: usize = 1 << 20;
+
+/// The README's example is compiled with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -202,3 +202,27 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use headwater_metainfo::InfoHash;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dropped_request_leaves_nothing_behind() {
+        let deaf = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = deaf.local_addr().unwrap();
+        let datagrams = Datagrams::new(Family::V4, None);
+        let query = Query::Scrape(vec![InfoHash([1; 20])]);
+        let mut packet = [0; 16];
+        tokio::select! {
+            answer = datagrams.ask(address, query) => panic!("{answer:?}"),
+            received = deaf.recv_from(&mut packet) => assert_eq!(received.unwrap().0, 16),
+        }
+        let shared = datagrams.shared().await.unwrap();
+        let state = shared.state.lock();
+        assert!(state.replies.is_empty());
+        assert_eq!(state.endpoint.poll_timeout(), None);
+    }
+}

@@ -91,7 +91,9 @@ async fn gzip_is_asked_for_and_unpacked() {
 
 #[tokio::test]
 async fn a_gzip_bomb_does_not_go_off() {
-    let bomb = gzip(&vec![b'0'; 64 << 20]);
+    let mut bomb = gzip(&vec![b'0'; 64 << 20]);
+    // Whoever unpacks it to the end would stumble here.
+    bomb.truncate(bomb.len() - 100);
     assert!(bomb.len() < crate::MAX_ANSWER_LENGTH);
     let server = Server::saying(move || with_header(ok(bomb.clone()), "content-encoding", "gzip"));
     let error = announce_to(&server.await).await.unwrap_err();

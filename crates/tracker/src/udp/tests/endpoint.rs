@@ -334,6 +334,56 @@ fn a_tracker_that_forgot_the_connection_id_is_connected_to_again_once() {
 }
 
 #[test]
+fn requests_refused_on_a_forgotten_id_share_the_new_one() {
+    let mut bench = Bench::new();
+    bench.announce();
+    let request = bench.connected(5);
+    bench.answer(&announced(transaction(&request)));
+    bench.outcomes();
+    bench.announce();
+    bench.announce();
+    let stale: Vec<_> = bench.sent().iter().map(transaction).collect();
+    let refuse = |transaction| Response::Error {
+        transaction,
+        message: "bad connection id".to_owned(),
+    };
+    bench.answer(&refuse(stale[0]));
+    bench.connected(6);
+    bench.answer(&refuse(stale[1]));
+    let request = bench.one_sent();
+    assert!(matches!(request, Request::Announce { connection: 6, .. }));
+    bench.answer(&refuse(stale[1]));
+    assert!(bench.one_outcome().is_err());
+}
+
+#[test]
+fn a_new_connection_id_starts_the_waits_over() {
+    let mut bench = Bench::new();
+    bench.announce();
+    bench.connected(1);
+    let (at, connect) = bench.run(105).pop().unwrap();
+    assert_eq!((at, is_connect(&connect)), (105, true));
+    bench.answer(&Response::Connect {
+        transaction: transaction(&connect),
+        connection: 2,
+    });
+    bench.one_sent();
+    let times: Vec<_> = bench.run(105 + 50).iter().map(|(at, _)| *at).collect();
+    assert_eq!(times, [105 + 15, 105 + 15 + 30]);
+}
+
+#[test]
+fn an_expired_connection_id_is_not_used_even_before_the_timer_ran() {
+    let mut bench = Bench::new();
+    bench.announce();
+    let request = bench.connected(5);
+    bench.answer(&announced(transaction(&request)));
+    bench.now += Duration::from_mins(1);
+    bench.announce();
+    assert!(is_connect(&bench.one_sent()));
+}
+
+#[test]
 fn a_cancelled_request_leaves_nothing_behind() {
     let mut bench = Bench::new();
     let (first, second) = (bench.announce(), bench.announce());
@@ -363,6 +413,15 @@ fn an_unreachable_tracker_fails_at_once() {
         .handle_unreachable(TRACKER, &TrackerError::Overloaded);
     assert!(bench.one_outcome().is_err());
     assert_eq!(bench.endpoint.poll_timeout(), None);
+}
+
+#[test]
+fn no_more_requests_are_taken_on_than_are_bearable() {
+    let mut bench = Bench::new();
+    let mut start = || bench.endpoint.start(bench.now, TRACKER, query());
+    let taken = (0..20_000).take_while(|_| start().is_ok()).count();
+    assert_eq!(taken, 16_384);
+    assert!(matches!(start(), Err(TrackerError::Overloaded)));
 }
 
 #[test]
