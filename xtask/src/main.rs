@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod fuzz;
 mod tidy;
 
 use clap::{Parser, Subcommand};
@@ -17,6 +18,8 @@ struct Arguments {
 enum Command {
     /// Measure transfers beside libtorrent
     Bench(bench::Args),
+    /// Run the fuzz targets (needs cargo-fuzz)
+    Fuzz(fuzz::Args),
     /// Check the rules of the house: floors, sans-IO crates, unsafe code, docs, file sizes
     Tidy,
 }
@@ -24,6 +27,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Bench(args) => bench::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Tidy => tidy::run(),
     }
 }
