@@ -212,7 +212,7 @@ pub enum PeerSource {
 }
 
 /// A connection whose handshake is done.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Connected {
     /// The other end; for an outgoing one the address that was dialled.
     pub address: SocketAddr,

@@ -102,7 +102,7 @@ impl Default for Limits {
             serve_window: 1024 * 1024,
             choke_interval: Duration::from_secs(10),
             optimistic_rounds: 3,
-            idle_timeout: Duration::from_secs(180),
+            idle_timeout: Duration::from_mins(3),
             keepalive: Duration::from_secs(100),
             drop_redundant: true,
         }

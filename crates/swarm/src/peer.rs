@@ -28,6 +28,7 @@ pub(crate) struct Extensions {
 
 /// Both directions of one connection.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "a peer id is called that")]
 pub(crate) struct Peer {
     pub(crate) key: PeerKey,
     pub(crate) address: SocketAddr,

@@ -17,7 +17,7 @@ const RECONNECT: Duration = Duration::from_secs(10);
 /// A connection that lasted this long was none that failed.
 const GOOD_SESSION: Duration = Duration::from_secs(30);
 /// An address that was given up may be named again after this.
-const FORGIVE: Duration = Duration::from_secs(300);
+const FORGIVE: Duration = Duration::from_mins(5);
 
 /// Why a peer's address is free again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -54,7 +54,7 @@ impl PeerPieces {
         if self.has(piece) {
             return false;
         }
-        let mut bits = self.to_bitfield();
+        let mut bits = self.take_bitfield();
         bits.set(piece);
         *self = Self::from_bitfield(bits);
         true
@@ -65,14 +65,14 @@ impl PeerPieces {
         if !self.has(piece) {
             return false;
         }
-        let mut bits = self.to_bitfield();
+        let mut bits = self.take_bitfield();
         bits.clear(piece);
         *self = Self::from_bitfield(bits);
         true
     }
 
     /// The bits, moved out where there are any; the caller puts something back.
-    fn to_bitfield(&mut self) -> Bitfield {
+    fn take_bitfield(&mut self) -> Bitfield {
         match self {
             Self::None { len } => Bitfield::new(*len),
             Self::All { len } => Bitfield::full(*len),

@@ -21,7 +21,7 @@ const MAX_LATE: usize = 1_024;
 
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(20);
 const FIRST_TIMEOUT: Duration = Duration::from_secs(30);
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
+const LONGEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Copy)]
 struct Request {
@@ -61,7 +61,7 @@ pub(crate) struct RequestQueue {
 
 impl RequestQueue {
     pub(crate) fn new(now: Instant, limits: &Limits) -> Self {
-        let ceiling = limits.max_requests.min(DEFAULT_REQQ).max(1);
+        let ceiling = limits.max_requests.clamp(1, DEFAULT_REQQ);
         Self {
             outstanding: VecDeque::new(),
             late: VecDeque::new(),
@@ -177,7 +177,9 @@ impl RequestQueue {
     /// Gives up everything. It may still be answered.
     pub(crate) fn give_up_all(&mut self) -> Vec<BlockId> {
         let blocks: Vec<_> = self.outstanding.drain(..).map(|r| r.block).collect();
-        blocks.iter().for_each(|&block| self.remember_late(block));
+        for &block in &blocks {
+            self.remember_late(block);
+        }
         blocks
     }
 

@@ -2,6 +2,7 @@
 
 use headwater_metainfo::PieceIndex;
 
+use super::partial::Exclusivity;
 use super::{BlockId, BlockState, NO_TIER, Partial, Picker, Place};
 use crate::PeerKey;
 use crate::pieces::PeerPieces;
@@ -93,7 +94,10 @@ impl Picker {
             }
             (_, Some(piece)) => Some(self.begin(who, piece)),
             (Some(slot), None) => Some(self.adopt(who, slot)),
-            (None, None) => self.best_partial(|partial| may_help(who, partial), who),
+            (None, None) => {
+                let slot = self.best_partial(|partial| may_help(who, partial), who)?;
+                Some(self.adopt(who, slot))
+            }
         }
     }
 
@@ -105,7 +109,9 @@ impl Picker {
                 Place::Partial(slot) => {
                     let slot = slot as usize;
                     let partial = &self.partials[slot];
-                    if self.usable(who, slot) && (!partial.exclusive || who.owns(partial)) {
+                    if self.usable(who, slot)
+                        && (partial.exclusivity.is_none() || who.owns(partial))
+                    {
                         return Some(slot);
                     }
                 }
@@ -135,20 +141,15 @@ impl Picker {
     /// Whether a partial piece is one that the peer should work on rather than begin a new one.
     fn suits(&self, who: &Picking<'_>, partial: &Partial) -> bool {
         if who.parole {
-            return who.owns(partial) || (partial.received() == 0 && partial.in_flight() == 0);
+            return who.owns(partial);
         }
-        match partial.owner {
-            Some(owner) => owner == who.key,
-            None => {
-                let abandoned = partial.in_flight() == 0;
-                let too_many = self.partials.len() >= who.many_partials;
-                !who.fast || who.random || abandoned || too_many || self.is_current(who, partial)
-            }
+        if let Some(owner) = partial.owner {
+            return owner == who.key;
         }
-    }
-
-    fn is_current(&self, who: &Picking<'_>, partial: &Partial) -> bool {
-        who.current == Some(partial.piece)
+        let abandoned = partial.in_flight() == 0;
+        let too_many = self.partials.len() >= who.many_partials;
+        let current = who.current == Some(partial.piece);
+        !who.fast || who.random || abandoned || too_many || current
     }
 
     /// The partial piece to work on: by priority, then the one with the least left.
@@ -167,12 +168,15 @@ impl Picker {
             })
     }
 
-    /// Makes the peer the owner of a partial piece that nobody works on, where it should have one of its own.
+    /// Makes the peer the owner of a partial piece that nobody works on, where it should have one of its own; a piece
+    /// that was another's alone, and is too slow in coming, becomes everybody's.
     fn adopt(&mut self, who: &Picking<'_>, slot: usize) -> usize {
         let partial = &mut self.partials[slot];
-        if partial.owner.is_none() && partial.in_flight() == 0 && (who.fast || who.parole) {
+        if partial.owner.is_none() && partial.in_flight() == 0 && who.fast && !who.parole {
             partial.owner = Some(who.key);
-            partial.exclusive = who.parole;
+        } else if partial.exclusivity.is_some() && !who.owns(partial) {
+            partial.owner = None;
+            partial.exclusivity = None;
         }
         slot
     }
@@ -180,10 +184,14 @@ impl Picker {
     /// Opens a queued piece for the peer.
     fn begin(&mut self, who: &Picking<'_>, piece: PieceIndex) -> usize {
         let slot = self.open_piece(piece);
-        let exclusive = who.parole || self.suspects.contains(&piece);
         let partial = &mut self.partials[slot];
-        partial.exclusive = exclusive;
-        partial.owner = (who.fast || exclusive).then_some(who.key);
+        partial.exclusivity = match (who.parole, self.suspects.contains(&piece)) {
+            (true, _) => Some(Exclusivity::Parole),
+            (false, true) => Some(Exclusivity::Suspect),
+            (false, false) => None,
+        };
+        let owned = who.fast || partial.exclusivity.is_some();
+        partial.owner = owned.then_some(who.key);
         slot
     }
 
@@ -264,20 +272,29 @@ impl Picker {
         slots.sort_unstable_by_key(|&slot| std::cmp::Reverse(self.partials[slot].serial));
         for asked in 1..MAX_ASKED {
             for &slot in &slots {
-                let partial = &mut self.partials[slot];
-                for index in (0..partial.blocks()).rev() {
-                    if blocks.len() == count {
-                        return;
-                    }
-                    if partial.state(index) == BlockState::Requested(asked) {
-                        let piece = partial.piece;
-                        partial.take_busy(index);
-                        blocks.push(BlockId { piece, index });
-                    }
+                let before = blocks.len();
+                self.duplicate(slot, asked, count, blocks);
+                if blocks.len() > before {
+                    self.adopt(who, slot);
                 }
             }
             if !blocks.is_empty() {
                 return;
+            }
+        }
+    }
+
+    /// Takes those blocks of a piece that `asked` peers were asked for, from the last one on.
+    fn duplicate(&mut self, slot: usize, asked: u8, count: usize, blocks: &mut Vec<BlockId>) {
+        let partial = &mut self.partials[slot];
+        for index in (0..partial.blocks()).rev() {
+            if blocks.len() == count {
+                return;
+            }
+            if partial.state(index) == BlockState::Requested(asked) {
+                let piece = partial.piece;
+                partial.take_busy(index);
+                blocks.push(BlockId { piece, index });
             }
         }
     }
@@ -295,9 +312,11 @@ impl Picker {
 
 /// Whether a peer that has nothing better to do may work on a partial piece.
 fn may_help(who: &Picking<'_>, partial: &Partial) -> bool {
-    if partial.exclusive {
-        return who.owns(partial);
+    match partial.exclusivity {
+        _ if who.owns(partial) => true,
+        // A peer under suspicion spoils a piece for everybody, but is better than nobody at all.
+        None => !who.parole || who.idle,
+        Some(Exclusivity::Suspect) => !who.parole && who.idle,
+        Some(Exclusivity::Parole) => false,
     }
-    // A peer under suspicion spoils a piece for everybody, but is better than nobody at all.
-    !who.parole || who.idle
 }

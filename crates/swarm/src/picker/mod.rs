@@ -6,6 +6,8 @@
 mod choose;
 mod partial;
 mod rarity;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -133,9 +135,12 @@ impl Picker {
         have: &Bitfield,
         priorities: &Priorities,
     ) -> Vec<PieceIndex> {
-        self.rarity.set_priorities(|piece| match have.has(piece) {
-            true => Priority::SKIP,
-            false => priorities.of(piece),
+        self.rarity.set_priorities(|piece| {
+            if have.has(piece) {
+                Priority::SKIP
+            } else {
+                priorities.of(piece)
+            }
         });
         self.count_unrequested();
         self.version += 1;
@@ -197,7 +202,7 @@ impl Picker {
             None => self.open_piece(block.piece),
         };
         let partial = &mut self.partials[slot];
-        if partial.exclusive && partial.owner != Some(from.key) {
+        if partial.exclusivity.is_some() && partial.owner != Some(from.key) {
             return Receipt::Useless;
         }
         let asked = match partial.receive(block.index, Some(from)) {
@@ -240,7 +245,7 @@ impl Picker {
         let before = self.partials[slot].free();
         self.partials[slot].lose_received();
         self.partials[slot].owner = None;
-        self.partials[slot].exclusive = false;
+        self.partials[slot].exclusivity = None;
         if self.wants(piece) {
             self.unrequested += u64::from(self.partials[slot].free() - before);
         }
@@ -302,7 +307,7 @@ impl Picker {
         for (_, partial) in &mut self.partials {
             if partial.owner == Some(peer) {
                 partial.owner = None;
-                partial.exclusive = false;
+                partial.exclusivity = None;
                 self.version += 1;
             }
         }

@@ -35,6 +35,15 @@ pub(crate) enum BlockState {
     Received,
 }
 
+/// Why a piece is to come from one peer alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exclusivity {
+    /// It failed before. When its owner is too slow, others may help all the same.
+    Suspect,
+    /// Its owner is under suspicion.
+    Parole,
+}
+
 /// One piece's blocks.
 #[derive(Debug, Clone)]
 pub(super) struct Partial {
@@ -43,8 +52,8 @@ pub(super) struct Partial {
     pub(super) serial: u64,
     /// The peer that should fetch all of it, so that one peer is to blame, or because it is fast.
     pub(super) owner: Option<PeerKey>,
-    /// Nobody but the owner may touch it.
-    pub(super) exclusive: bool,
+    /// Why nobody but the owner may touch it.
+    pub(super) exclusivity: Option<Exclusivity>,
     /// Where it stands in the list of partial pieces that have free blocks.
     pub(super) open_at: Option<u32>,
     /// [`FREE`], [`RECEIVED`], or the number of peers that were asked.
@@ -63,7 +72,7 @@ impl Partial {
             piece,
             serial,
             owner: None,
-            exclusive: false,
+            exclusivity: None,
             open_at: None,
             states: vec![FREE; blocks as usize].into(),
             senders: vec![FROM_DISK; blocks as usize].into(),
@@ -197,6 +206,6 @@ impl Partial {
         let before = &self.states[..self.cursor as usize];
         assert!(before.iter().all(|&state| state != FREE));
         assert_eq!(self.open_at.is_some(), self.free > 0, "{:?}", self.piece);
-        assert!(!self.exclusive || self.owner.is_some());
+        assert!(self.exclusivity.is_none() || self.owner.is_some());
     }
 }

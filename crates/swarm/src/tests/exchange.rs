@@ -6,7 +6,7 @@ use headwater_wire::{Message, Reserved};
 
 use super::net::Net;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 #[test]
 fn a_leech_gets_everything_from_a_seed() {

@@ -1,4 +1,8 @@
 //! Whole torrents against each other, in virtual time.
 
 mod exchange;
+mod faults;
 mod net;
+mod operations;
+mod policies;
+mod rig;

@@ -74,7 +74,6 @@ pub(super) struct Net {
     /// Due time, link, receiving end, content; in the order of sending.
     flying: VecDeque<(Instant, usize, usize, Packet)>,
     pub(super) latency: Duration,
-    check: bool,
 }
 
 impl Net {
@@ -87,14 +86,7 @@ impl Net {
             links: Vec::new(),
             flying: VecDeque::new(),
             latency: Duration::from_millis(10),
-            check: true,
         }
-    }
-
-    /// Leaves out the check of all invariants after each step, which is slow.
-    pub(super) fn unchecked(mut self) -> Self {
-        self.check = false;
-        self
     }
 
     pub(super) fn add(&mut self, config: Config) -> usize {
@@ -262,9 +254,7 @@ impl Net {
         while let Some(event) = self.nodes[node].torrent.poll_event() {
             self.nodes[node].events.push(event);
         }
-        if self.check {
-            self.nodes[node].torrent.check_invariants();
-        }
+        self.nodes[node].torrent.check_invariants();
     }
 
     fn act(&mut self, node: usize, action: Action) {

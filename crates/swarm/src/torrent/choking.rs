@@ -46,6 +46,9 @@ impl Torrent {
     }
 
     fn choose_unchoked(&mut self, now: Instant) -> Vec<PeerKey> {
+        if self.activity != Activity::Active {
+            return Vec::new();
+        }
         let candidates = self.candidates(|_| true);
         if candidates.len() <= self.slots {
             return candidates.iter().map(|peer| peer.key).collect();

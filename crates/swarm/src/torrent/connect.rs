@@ -15,6 +15,9 @@ use crate::{
     Action, Activity, Connected, Direction, DisconnectReason, Event, PeerKey, PeerSource, Refused,
 };
 
+/// Addresses at most that are known to lead to one connected peer.
+const MAX_LISTED: usize = 8;
+
 /// Addresses in the peer list.
 type Addresses = SmallVec<[SocketAddr; 1]>;
 
@@ -156,10 +159,13 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
-        if !peer.listed.contains(&address) && peer.listed.len() < 8 {
+        if !peer.listed.contains(&address) {
+            if peer.listed.len() == MAX_LISTED {
+                return;
+            }
             peer.listed.push(address);
-            self.list.connected(now, address, peer.source);
         }
+        self.list.connected(now, address, peer.source);
     }
 
     fn take_up(&mut self, now: Instant, connected: &Connected) -> PeerKey {
@@ -210,9 +216,8 @@ impl Torrent {
     pub(super) fn disconnect(&mut self, now: Instant, key: PeerKey, reason: DisconnectReason) {
         let how = match reason {
             DisconnectReason::Stopped | DisconnectReason::LostPiece => Parting::Released,
-            DisconnectReason::Redundant => Parting::Redundant,
-            // The connection that stays has, or will have, the address.
-            DisconnectReason::Duplicate => Parting::Redundant,
+            // Of a duplicate, the connection that stays has the address.
+            DisconnectReason::Redundant | DisconnectReason::Duplicate => Parting::Redundant,
             DisconnectReason::Idle => Parting::Lost {
                 lasted: std::time::Duration::ZERO,
             },

@@ -113,6 +113,9 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
+        if self.activity != Activity::Active {
+            return;
+        }
         while let Some(block) = peer.uploads.next(self.limits.serve_window) {
             if peer.am_choking {
                 peer.uploads.granted_bytes += u64::from(block.length);

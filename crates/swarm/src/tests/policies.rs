@@ -1,0 +1,618 @@
+//! Policies, one by one.
+
+use std::time::Duration;
+
+use headwater_metainfo::{Bitfield, PieceIndex};
+use headwater_wire::Message;
+use headwater_wire::extension::{ExtendedHandshake, ExtensionIds};
+
+use super::net::{Net, config};
+use super::rig::{Rig, block};
+use crate::{
+    Action, Activity, Direction, DisconnectReason, Event, PeerSource, Priority, Refused,
+    UploadSlots,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+
+#[test]
+fn interest_follows_what_is_wanted() {
+    let mut rig = Rig::new(config(0, 2));
+    let peer = rig.connect(1);
+    rig.say(peer, [Message::HaveNone]);
+    assert!(!rig.sent(peer).contains(&Message::Interested));
+    rig.say(peer, [Message::Have(PieceIndex(1))]);
+    assert!(rig.sent(peer).contains(&Message::Interested));
+    rig.torrent
+        .set_priorities(rig.now, vec![Priority(1), Priority::SKIP]);
+    rig.drain();
+    assert!(rig.sent(peer).contains(&Message::NotInterested));
+}
+
+#[test]
+fn a_second_bitfield_ends_it_and_an_early_have_does_not() {
+    let mut rig = Rig::new(config(0, 8));
+    let peer = rig.connect(1);
+    rig.say(
+        peer,
+        [
+            Message::Have(PieceIndex(7)),
+            Message::Bitfield(vec![0x80].into()),
+        ],
+    );
+    assert_eq!(rig.torrent.peer(peer).unwrap().pieces, 2);
+    rig.say(peer, [Message::HaveAll]);
+    assert_eq!(
+        rig.disconnected(peer),
+        Some(DisconnectReason::RepeatedBitfield)
+    );
+}
+
+#[test]
+fn fast_messages_need_the_fast_extension() {
+    for message in [
+        Message::HaveAll,
+        Message::HaveNone,
+        Message::Suggest(PieceIndex(0)),
+        Message::AllowedFast(PieceIndex(0)),
+        Message::Reject(block(0, 0)),
+    ] {
+        let mut rig = Rig::new(config(0, 4));
+        let peer = rig.connect_plain(1);
+        rig.say(peer, [message]);
+        assert_eq!(
+            rig.disconnected(peer),
+            Some(DisconnectReason::UnexpectedFast)
+        );
+    }
+}
+
+#[test]
+fn an_allowed_piece_is_fetched_while_choked() {
+    let mut rig = Rig::new(config(0, 4));
+    let peer = rig.connect(1);
+    rig.say(
+        peer,
+        [Message::HaveAll, Message::AllowedFast(PieceIndex(2))],
+    );
+    assert_eq!(
+        rig.requests(peer),
+        (0..4).map(|index| block(2, index)).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_new_peer_is_granted_pieces_and_served_them_while_choked_once() {
+    let mut configuration = config(0, 80).complete();
+    configuration.limits.upload_slots = UploadSlots::Fixed(0);
+    let mut rig = Rig::new(configuration);
+    let peer = rig.connect_leech(1);
+    let granted: Vec<_> = rig
+        .sent(peer)
+        .into_iter()
+        .filter_map(|message| match message {
+            Message::AllowedFast(piece) => Some(piece.0),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(granted.len(), 10);
+    let mut served = 0;
+    for _ in 0..3 {
+        for index in 0..4 {
+            rig.say(
+                peer,
+                granted
+                    .iter()
+                    .map(|&piece| Message::Request(block(piece, index))),
+            );
+        }
+        for span in rig.served(peer) {
+            rig.torrent.handle_block_sent(rig.now, peer, span);
+            served += 1;
+        }
+        rig.take();
+    }
+    assert!((40..=40 + 64).contains(&served), "{served}");
+    let other = (0..80).find(|piece| !granted.contains(piece)).unwrap();
+    rig.say(peer, [Message::Request(block(other, 0))]);
+    assert_eq!(rig.served(peer), []);
+}
+
+#[test]
+fn a_suggested_piece_is_begun_first() {
+    let mut configuration = config(0, 100);
+    for piece in 0..10 {
+        configuration.have.set(PieceIndex(piece));
+    }
+    let mut rig = Rig::new(configuration);
+    let peer = rig.connect(1);
+    rig.say(
+        peer,
+        [
+            Message::HaveAll,
+            Message::Suggest(PieceIndex(77)),
+            Message::Unchoke,
+        ],
+    );
+    assert_eq!(rig.requests(peer)[0].piece, PieceIndex(77));
+}
+
+#[test]
+fn the_rarest_piece_is_begun_first() {
+    let mut configuration = config(0, 64);
+    for piece in 0..10 {
+        configuration.have.set(PieceIndex(piece));
+    }
+    let mut rig = Rig::new(configuration);
+    let mut most = Bitfield::full(64);
+    most.clear(PieceIndex(40));
+    for index in 2..6 {
+        let peer = rig.connect(index);
+        rig.say(peer, [Message::Bitfield(most.as_bytes().to_vec().into())]);
+    }
+    let seed = rig.connect_seed(1);
+    assert_eq!(rig.requests(seed)[0].piece, PieceIndex(40));
+}
+
+#[test]
+fn higher_priorities_come_first_and_zero_never() {
+    let mut configuration = config(0, 6);
+    configuration.priorities = [1, 0, 9, 1, 1_000_000, 9].map(Priority).to_vec();
+    let mut rig = Rig::new(configuration);
+    let seed = rig.connect_seed(1);
+    let mut order: Vec<_> = rig.requests(seed).iter().map(|span| span.piece.0).collect();
+    order.dedup();
+    assert_eq!(order[0], 4);
+    assert_eq!([order[1].min(order[2]), order[1].max(order[2])], [2, 5]);
+    assert!(!order.contains(&1));
+}
+
+#[test]
+fn sequential_means_in_order() {
+    let mut configuration = config(0, 8);
+    configuration.have.set(PieceIndex(0));
+    let mut rig = Rig::new(configuration);
+    rig.torrent.set_sequential(rig.now, true);
+    let seed = rig.connect_seed(1);
+    let order: Vec<_> = rig.requests(seed).iter().map(|span| span.piece.0).collect();
+    assert!(order.is_sorted() && order[0] == 1, "{order:?}");
+}
+
+#[test]
+fn the_queue_starts_large_and_grows_to_what_the_peer_takes() {
+    let mut rig = Rig::new(config(0, 1_000));
+    let seed = rig.connect_seed(1);
+    rig.say_reqq(seed, 100);
+    assert_eq!(rig.requests(seed).len(), 32);
+    for _ in 0..10 {
+        let asked = rig.requests(seed);
+        rig.take();
+        for span in asked {
+            rig.answer(seed, span);
+        }
+    }
+    let target = rig.torrent.peer(seed).unwrap().request_target;
+    assert_eq!(target, 100);
+}
+
+#[test]
+fn the_queue_holds_three_seconds_of_the_rate() {
+    let mut rig = Rig::new(config(0, 1_000));
+    let seed = rig.connect_seed(1);
+    // Ten blocks a second.
+    let mut waiting: Vec<_> = rig.requests(seed);
+    rig.take();
+    for _ in 0..300 {
+        let span = waiting.remove(0);
+        rig.answer(seed, span);
+        waiting.extend(rig.requests(seed));
+        rig.take();
+        rig.wait(Duration::from_millis(100));
+        waiting.extend(rig.requests(seed));
+        rig.take();
+    }
+    let peer = rig.torrent.peer(seed).unwrap();
+    assert!((27..=33).contains(&peer.request_target), "{peer:?}");
+}
+
+#[test]
+fn requests_go_out_in_batches() {
+    let mut rig = Rig::new(config(0, 1_000));
+    let seed = rig.connect_seed(1);
+    rig.say_reqq(seed, 32);
+    let asked = rig.requests(seed);
+    rig.take();
+    for span in &asked[..7] {
+        rig.answer(seed, *span);
+        assert_eq!(rig.requests(seed), []);
+    }
+    rig.answer(seed, asked[7]);
+    assert_eq!(rig.requests(seed).len(), 8);
+}
+
+#[test]
+fn only_the_endgame_asks_twice_and_then_cancels() {
+    let mut rig = Rig::new(config(0, 4));
+    let a = rig.connect_seed(1);
+    let asked = rig.requests(a);
+    assert_eq!(asked.len(), 16);
+    let b = rig.connect_seed(2);
+    let twice = rig.requests(b);
+    assert!(!twice.is_empty() && twice.iter().all(|span| asked.contains(span)));
+    rig.take();
+    rig.answer(b, twice[0]);
+    assert!(rig.sent(a).contains(&Message::Cancel(twice[0])));
+    // It had been sent already: no offence, but a waste.
+    rig.answer(a, twice[0]);
+    assert_eq!(rig.torrent.stats().wasted_duplicate, 16_384);
+}
+
+#[test]
+fn nothing_is_asked_twice_while_there_is_something_else() {
+    let mut rig = Rig::new(config(0, 100));
+    let (a, b) = (rig.connect_seed(1), rig.connect_seed(2));
+    let (of_a, of_b) = (rig.requests(a), rig.requests(b));
+    assert_eq!((of_a.len(), of_b.len()), (32, 32));
+    assert!(!of_a.iter().any(|span| of_b.contains(span)));
+}
+
+#[test]
+fn a_backlogged_disk_stops_requests() {
+    let mut rig = Rig::new(config(0, 100));
+    rig.torrent.set_backlogged(rig.now, true);
+    let seed = rig.connect_seed(1);
+    assert_eq!(rig.requests(seed), []);
+    rig.torrent.set_backlogged(rig.now, false);
+    rig.drain();
+    assert_eq!(rig.requests(seed).len(), 32);
+}
+
+#[test]
+fn pausing_asks_for_nothing_and_serves_nothing() {
+    let mut configuration = config(0, 100);
+    configuration.have.set(PieceIndex(0));
+    let mut rig = Rig::new(configuration);
+    let (seed, leech) = (rig.connect_seed(1), rig.connect_leech(2));
+    let asked = rig.requests(seed);
+    rig.take();
+    rig.torrent.set_activity(rig.now, Activity::Paused);
+    rig.drain();
+    let sent = rig.sent(seed);
+    assert!(
+        asked
+            .iter()
+            .all(|span| sent.contains(&Message::Cancel(*span)))
+    );
+    assert!(sent.contains(&Message::NotInterested));
+    assert!(rig.sent(leech).contains(&Message::Choke));
+    rig.say(leech, [Message::Request(block(0, 0))]);
+    assert_eq!(rig.served(leech), []);
+    // Connections are still made and accepted.
+    rig.torrent
+        .add_peers(rig.now, ["192.0.2.1:1".parse().unwrap()], PeerSource::User);
+    rig.connect_seed(3);
+    assert!(
+        rig.take()
+            .iter()
+            .any(|action| matches!(action, Action::Dial { .. }))
+    );
+    rig.wait(MINUTE);
+    assert_eq!(rig.requests(seed), []);
+    rig.take();
+    rig.torrent.set_activity(rig.now, Activity::Active);
+    rig.drain();
+    assert!(!rig.requests(seed).is_empty());
+    assert!(rig.sent(leech).contains(&Message::Unchoke));
+}
+
+#[test]
+fn stopping_closes_everything_and_refuses_everybody() {
+    let mut rig = Rig::new(config(0, 4));
+    let peer = rig.connect(1);
+    rig.torrent.set_activity(rig.now, Activity::Stopped);
+    rig.drain();
+    assert_eq!(rig.disconnected(peer), Some(DisconnectReason::Stopped));
+    let reserved = rig.torrent.reserved();
+    let again = Rig::connected(1, reserved, Direction::Incoming);
+    assert_eq!(rig.connect_with(again), Err(Refused::Stopped));
+    assert_eq!(rig.torrent.poll_timeout(), None);
+}
+
+#[test]
+fn slots_are_given_at_once_while_there_are_any() {
+    let mut configuration = config(0, 4).complete();
+    configuration.limits.upload_slots = UploadSlots::Fixed(2);
+    let mut rig = Rig::new(configuration);
+    let peers: Vec<_> = (1..=3).map(|index| rig.connect_leech(index)).collect();
+    let unchoked = |rig: &Rig, key| rig.torrent.peer(key).is_some_and(|peer| !peer.am_choking);
+    assert_eq!(
+        peers
+            .iter()
+            .map(|&key| unchoked(&rig, key))
+            .collect::<Vec<_>>(),
+        [true, true, false]
+    );
+    rig.torrent.handle_disconnected(rig.now, peers[0]);
+    rig.drain();
+    assert!(unchoked(&rig, peers[2]));
+}
+
+#[test]
+fn a_leech_unchokes_those_who_give() {
+    let mut configuration = config(0, 1_000);
+    configuration.have.set(PieceIndex(0));
+    configuration.limits.upload_slots = UploadSlots::Fixed(2);
+    let mut rig = Rig::new(configuration);
+    let idle: Vec<_> = (1..=4).map(|index| rig.connect_leech(index)).collect();
+    let mut most = Bitfield::full(1_000);
+    most.clear(PieceIndex(0));
+    let giver = rig.connect(9);
+    let bytes = most.as_bytes().to_vec().into();
+    rig.say(
+        giver,
+        [
+            Message::Bitfield(bytes),
+            Message::Interested,
+            Message::Unchoke,
+        ],
+    );
+    assert!(rig.torrent.peer(giver).unwrap().am_choking);
+    for _ in 0..25 {
+        let asked = rig.requests(giver);
+        rig.take();
+        for span in asked {
+            rig.answer(giver, span);
+        }
+        rig.wait(SECOND);
+    }
+    assert!(!rig.torrent.peer(giver).unwrap().am_choking);
+    // The other slot goes round.
+    let mut tried = 0;
+    for &key in &idle {
+        tried += u32::from(rig.sent(key).contains(&Message::Unchoke));
+    }
+    rig.wait(MINUTE * 2);
+    for &key in &idle {
+        tried += u32::from(rig.sent(key).contains(&Message::Unchoke));
+    }
+    assert!(tried >= 3, "{tried}");
+}
+
+#[test]
+fn a_seed_gives_everybody_a_turn() {
+    let mut configuration = config(0, 4).complete();
+    configuration.limits.upload_slots = UploadSlots::Fixed(4);
+    let mut rig = Rig::new(configuration);
+    let peers: Vec<_> = (1..=12).map(|index| rig.connect_leech(index)).collect();
+    rig.wait(MINUTE * 3);
+    for peer in peers {
+        assert!(rig.sent(peer).contains(&Message::Unchoke), "{peer:?}");
+    }
+}
+
+#[test]
+fn silence_is_kept_alive_and_too_much_of_it_ends() {
+    let mut rig = Rig::new(config(0, 4));
+    let (quiet, dead) = (rig.connect(1), rig.connect(2));
+    for _ in 0..5 {
+        rig.wait(MINUTE * 2);
+        rig.say(quiet, [Message::KeepAlive]);
+    }
+    assert_eq!(rig.disconnected(quiet), None);
+    assert!(rig.sent(quiet).contains(&Message::KeepAlive));
+    assert_eq!(rig.disconnected(dead), Some(DisconnectReason::Idle));
+}
+
+#[test]
+fn seeds_leave_each_other_alone() {
+    let mut rig = Rig::new(config(0, 4).complete());
+    let seed = rig.connect(1);
+    rig.say(seed, [Message::HaveAll]);
+    assert_eq!(rig.disconnected(seed), Some(DisconnectReason::Redundant));
+    let partial = rig.connect(2);
+    let hello = ExtendedHandshake {
+        upload_only: Some(true),
+        ..ExtendedHandshake::default()
+    };
+    rig.say(partial, [Message::HaveNone, hello.message()]);
+    assert_eq!(rig.disconnected(partial), Some(DisconnectReason::Redundant));
+}
+
+#[test]
+fn a_piece_that_is_lost_is_fetched_again_and_taken_back() {
+    let mut rig = Rig::new(config(0, 4).complete());
+    let (fast, plain, knowing) = (
+        rig.connect_leech(1),
+        rig.connect_plain(2),
+        rig.connect_leech(3),
+    );
+    let hello = ExtendedHandshake {
+        extensions: ExtensionIds::from_iter([("lt_donthave", 9)]),
+        ..ExtendedHandshake::default()
+    };
+    rig.say(knowing, [hello.message()]);
+    rig.torrent.set_have(rig.now, PieceIndex(1), false);
+    rig.drain();
+    assert_eq!(rig.disconnected(plain), Some(DisconnectReason::LostPiece));
+    assert_eq!(rig.disconnected(fast), None);
+    let dont_have = Message::Extended {
+        id: 9,
+        payload: vec![0, 0, 0, 1].into(),
+    };
+    assert!(rig.sent(knowing).contains(&dont_have));
+    assert_eq!(rig.torrent.left(), 65_536);
+    let seed = rig.connect_seed(4);
+    assert_eq!(rig.requests(seed).len(), 4);
+    rig.torrent.set_have(rig.now, PieceIndex(1), true);
+    rig.drain();
+    assert!(rig.torrent.is_seed());
+    assert!(rig.events.contains(&Event::Complete));
+}
+
+#[test]
+fn a_peer_may_lose_a_piece() {
+    let mut rig = Rig::new(config(0, 4));
+    let seed = rig.connect_seed(1);
+    rig.say(
+        seed,
+        [Message::Extended {
+            id: 7,
+            payload: vec![0, 0, 0, 1].into(),
+        }],
+    );
+    assert_eq!(rig.torrent.availability(PieceIndex(1)), 0);
+    assert_eq!(rig.torrent.availability(PieceIndex(0)), 1);
+    assert_eq!(rig.torrent.peer(seed).unwrap().pieces, 3);
+}
+
+#[test]
+fn blocks_on_disk_are_not_fetched_again() {
+    let mut configuration = config(0, 2);
+    let mut blocks = Bitfield::new(4);
+    blocks.set(PieceIndex(0));
+    blocks.set(PieceIndex(2));
+    configuration.partial = vec![(PieceIndex(1), blocks), (PieceIndex(0), Bitfield::full(4))];
+    let mut rig = Rig::new(configuration);
+    rig.drain();
+    assert_eq!(rig.completed(), [0]);
+    let seed = rig.connect_seed(1);
+    // The last piece is short; of the first, nothing is missing.
+    let asked: Vec<_> = rig
+        .requests(seed)
+        .iter()
+        .map(|span| (span.piece.0, span.offset))
+        .collect();
+    assert_eq!(asked, [(1, 16_384), (1, 49_152)]);
+    // If the disk lied, nobody is to blame.
+    for span in rig.requests(seed) {
+        rig.answer(seed, span);
+    }
+    rig.fail(1);
+    assert_eq!(rig.disconnected(seed), None);
+}
+
+#[test]
+fn unwanted_pieces_are_dropped_with_their_requests() {
+    let mut rig = Rig::new(config(0, 2));
+    let seed = rig.connect_seed(1);
+    let asked = rig.requests(seed);
+    rig.answer(seed, asked[0]);
+    let piece = asked[0].piece;
+    rig.take();
+    let mut priorities = vec![Priority::NORMAL; 2];
+    priorities[piece.as_usize()] = Priority::SKIP;
+    rig.torrent.set_priorities(rig.now, priorities);
+    rig.drain();
+    assert!(rig.sent(seed).contains(&Message::Cancel(asked[1])));
+    assert!(rig.actions.contains(&Action::DiscardPiece { piece }));
+    rig.answer(seed, asked[1]);
+    assert_eq!(rig.torrent.stats().wasted_duplicate, 16_384);
+}
+
+#[test]
+fn corrupt_seeds_are_banned_and_innocents_are_not() {
+    for corrupt in [1, 2] {
+        let mut net = Net::new();
+        let seeds: Vec<_> = (0..6).map(|_| net.seed(40)).collect();
+        for &seed in &seeds[..corrupt] {
+            net.nodes[seed].corrupt = true;
+        }
+        let leech = net.leech(40);
+        for &seed in &seeds {
+            net.introduce(leech, seed);
+        }
+        net.run_until(MINUTE * 10, |net| net.has_all(leech));
+        let events = &net.nodes[leech].events;
+        let banned = events.iter().filter_map(|event| match event {
+            Event::PeerBanned { address, .. } => Some(*address),
+            _ => None,
+        });
+        let mut banned: Vec<_> = banned.collect();
+        banned.sort_unstable();
+        let guilty: Vec<_> = seeds[..corrupt]
+            .iter()
+            .map(|&seed| net.nodes[seed].address)
+            .collect();
+        assert_eq!(banned, guilty);
+        let failed = events
+            .iter()
+            .filter(|event| matches!(event, Event::PieceFailed(_)));
+        assert!(failed.count() <= 12, "{events:?}");
+    }
+}
+
+#[test]
+fn a_ban_on_a_shared_address_spares_the_others() {
+    let mut rig = Rig::new(config(0, 4));
+    let reserved = rig.torrent.reserved();
+    let mut bad = Rig::connected(1, reserved, Direction::Incoming);
+    let mut good = Rig::connected(2, reserved, Direction::Incoming);
+    bad.address = "127.0.0.1:5001".parse().unwrap();
+    good.address = "127.0.0.1:5002".parse().unwrap();
+    let key = rig.connect_with(bad).unwrap();
+    rig.say(key, [Message::HaveAll, Message::Unchoke]);
+    for span in rig.requests(key) {
+        rig.answer(key, span);
+    }
+    rig.fail(0);
+    assert_eq!(rig.disconnected(key), Some(DisconnectReason::Banned));
+    bad.address.set_port(6_001);
+    assert_eq!(rig.connect_with(bad), Err(Refused::Banned));
+    assert!(rig.connect_with(good).is_ok());
+    assert!(!rig.torrent.is_banned(good.address.ip()));
+}
+
+#[test]
+fn dials_are_bounded_and_retried_later_and_later() {
+    let mut configuration = config(0, 4);
+    configuration.limits.max_half_open = 3;
+    let mut rig = Rig::new(configuration);
+    let addresses: Vec<_> = (1..=5u8).map(|i| ([192, 0, 2, i], 1).into()).collect();
+    rig.torrent
+        .add_peers(rig.now, addresses.clone(), PeerSource::Tracker);
+    assert_eq!(rig.take().len(), 3);
+    for &address in &addresses[..3] {
+        rig.torrent.handle_dial_failed(rig.now, address);
+    }
+    assert_eq!(rig.take().len(), 2);
+    let mut dials = 0;
+    for _ in 0..600 {
+        rig.wait(SECOND);
+        for action in rig.take() {
+            if let Action::Dial { address, .. } = action {
+                dials += 1;
+                rig.torrent.handle_dial_failed(rig.now, address);
+            }
+        }
+    }
+    // Three addresses twice more each; the last two have not answered.
+    assert_eq!(dials, 6);
+}
+
+#[test]
+fn a_churning_swarm_gets_there() {
+    let mut net = Net::new();
+    let seed = net.seed(40);
+    let leeches: Vec<_> = (0..6).map(|_| net.leech(40)).collect();
+    net.introduce_all();
+    for round in 0..20 {
+        net.run_for(Duration::from_millis(40));
+        net.cut(leeches[round % 6], leeches[(round + 1) % 6]);
+        net.cut(leeches[round % 6], seed);
+    }
+    net.run_until(MINUTE * 5, |net| {
+        leeches.iter().all(|&leech| net.has_all(leech))
+    });
+}
+
+#[test]
+fn a_peer_that_drops_requests_does_not_stop_the_download() {
+    let mut net = Net::new();
+    let (bad, good, leech) = (net.seed(20), net.seed(20), net.leech(20));
+    net.nodes[bad].mute = Some(|message| matches!(message, Message::Piece { .. }));
+    net.introduce(leech, bad);
+    net.introduce(leech, good);
+    net.run_until(MINUTE * 2, |net| net.has_all(leech));
+    let _ = good;
+}
