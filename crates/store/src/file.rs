@@ -6,23 +6,24 @@ mod places;
 mod pool;
 mod prepare;
 mod reserve;
+mod span;
 
-use std::io::{Error as IoError, ErrorKind as IoErrorKind, IoSlice};
+use std::io::{Error as IoError, IoSlice};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
-use headwater_metainfo::{FileEntry, FileIndex, FileSpan};
+use headwater_metainfo::{FileEntry, FileIndex};
 use parking_lot::{Mutex, RwLock};
 
 use crate::part::PartFile;
-use crate::positioned::{Gather, read_exact_at, write_all_at};
+use crate::positioned::Gather;
 use crate::{Contents, FileStamp, Operation, Storage, StorageError, StorageErrorKind};
-use open::{Location, Purpose};
+use open::Location;
 use places::{Place, Segment};
-use pool::{Key, OpenFile};
+use pool::Key;
 pub use pool::{Pool, PoolOptions};
 
 /// When space for a file is taken from the disk.
@@ -94,6 +95,8 @@ pub struct FileStorage {
     part: RwLock<PartFile>,
     /// Files written since the last sync.
     dirty: Box<[AtomicBool]>,
+    /// The file system does not say whether bytes are in memory.
+    cannot_tell: AtomicBool,
     /// Folders with new entries since the last sync.
     dirty_folders: Mutex<std::collections::BTreeSet<PathBuf>>,
 }
@@ -133,6 +136,7 @@ impl FileStorage {
             places: RwLock::default(),
             part: RwLock::new(part),
             dirty: (0..count).map(|_| AtomicBool::new(false)).collect(),
+            cannot_tell: AtomicBool::new(false),
             dirty_folders: Mutex::default(),
         };
         *storage.places.write() = storage.initial_places(&options.wanted)?;
@@ -203,150 +207,7 @@ impl FileStorage {
         let end = end.filter(|&end| end <= self.contents.layout().total_size());
         Ok(offset..end.ok_or_else(|| self.out_of_range(operation))?)
     }
-
-    fn open_for_reading(&self, file: FileIndex) -> Result<Arc<OpenFile>, StorageError> {
-        let key = self.key(file);
-        if let Some(open) = self.pool.get(key, false) {
-            return Ok(open);
-        }
-        let opened = self.location(self.entry(file)).open(Purpose::Read);
-        let opened = opened.map_err(|error| self.error(Operation::Open, file, error))?;
-        Ok(self.keep_open(key, opened, false))
-    }
-
-    fn open_for_writing(&self, file: FileIndex) -> Result<Arc<OpenFile>, StorageError> {
-        let key = self.key(file);
-        if let Some(open) = self.pool.get(key, true) {
-            return Ok(open);
-        }
-        let entry = self.entry(file);
-        let opened = self
-            .location(entry)
-            .open_or_create(entry.is_executable())
-            .map_err(|error| self.error(Operation::Create, file, error))?;
-        if opened.1 {
-            self.note_new_entry(entry);
-        }
-        Ok(self.keep_open(key, opened.0, true))
-    }
-
-    fn keep_open(&self, key: Key, file: std::fs::File, writable: bool) -> Arc<OpenFile> {
-        let open = Arc::new(OpenFile { file, writable });
-        self.pool.put(key, open.clone());
-        open
-    }
-
-    /// Remembers to make the folders durable that lead to a new file.
-    fn note_new_entry(&self, entry: &FileEntry) {
-        let path = entry.path().under(&self.base);
-        let folders = path.ancestors().skip(1);
-        let inside = folders.take_while(|folder| folder.starts_with(&self.base));
-        self.dirty_folders
-            .lock()
-            .extend(inside.map(Path::to_path_buf));
-    }
-
-    fn write_span(&self, span: FileSpan, data: &mut [IoSlice<'_>]) -> Result<(), StorageError> {
-        let open = self.open_for_writing(span.file)?;
-        let written = write_all_at(&open.file, data, span.offset, self.portable);
-        // Afterwards: a sync at this moment must leave the mark for the next one.
-        self.dirty[span.file.as_usize()].store(true, Ordering::Release);
-        written
-            .and_then(|()| still_linked(&open.file))
-            .map_err(|error| {
-                self.pool.forget(self.key(span.file));
-                self.error(Operation::Write, span.file, error)
-            })
-    }
-
-    fn read_span(&self, span: FileSpan, buf: &mut [u8]) -> Result<(), StorageError> {
-        let open = self.open_for_reading(span.file)?;
-        read_exact_at(&open.file, buf, span.offset).map_err(|error| {
-            self.pool.forget(self.key(span.file));
-            self.error(Operation::Read, span.file, error)
-        })
-    }
-
-    /// Reads a range of one file, part of which may lie in the part file.
-    fn read_mixed(&self, span: FileSpan, buf: &mut [u8]) -> Result<(), StorageError> {
-        let file_start = self.entry(span.file).offset();
-        let start = file_start + span.offset;
-        let range = start..start + span.length;
-        let part = self.part.read();
-        if !part.touches(range.clone()) {
-            drop(part);
-            return self.read_span(span, buf);
-        }
-        let mut position = range.start;
-        let end_mark = range.end..range.end;
-        for extent in part.extents(range.clone()).chain([end_mark]) {
-            let gap = FileSpan {
-                file: span.file,
-                offset: position - file_start,
-                length: extent.start - position,
-            };
-            let at = (position - range.start) as usize;
-            let middle = (extent.start - range.start) as usize;
-            let end = (extent.end - range.start) as usize;
-            if gap.length > 0 {
-                self.read_span(gap, &mut buf[at..middle])?;
-            }
-            if middle < end {
-                part.read(extent.start, &mut buf[middle..end])
-                    .map_err(|error| StorageError::from_io(Operation::Read, part.path(), error))?;
-            }
-            position = extent.end;
-        }
-        Ok(())
-    }
-
-    fn write_part(&self, range: Range<u64>, data: &[IoSlice<'_>]) -> Result<(), StorageError> {
-        let mut part = self.part.write();
-        part.write(range.start, data)
-            .map_err(|error| StorageError::from_io(Operation::Write, part.path(), error))?;
-        self.dirty_folders.lock().insert(self.base.clone());
-        Ok(())
-    }
-
-    fn forget_in_part(&self, range: Range<u64>) -> Result<(), StorageError> {
-        if !self.part.read().touches(range.clone()) {
-            return Ok(());
-        }
-        let mut part = self.part.write();
-        part.forget(range)
-            .map_err(|error| StorageError::from_io(Operation::Write, part.path(), error))
-    }
-
-    /// From a map, if that is possible.
-    fn share_span(&self, span: FileSpan) -> Result<Option<Bytes>, StorageError> {
-        let open = self.open_for_reading(span.file)?;
-        let end = span.offset + span.length;
-        let shared = file_reaches(&open.file, end).and_then(|()| {
-            let windows = self.pool.windows();
-            let length = self.entry(span.file).length();
-            windows.share(self.key(span.file), &open.file, span.offset..end, length)
-        });
-        shared.map_err(|error| {
-            self.pool.forget(self.key(span.file));
-            self.error(Operation::Read, span.file, error)
-        })
-    }
-
-    /// The one file that holds all of the range, if it may be mapped.
-    fn mappable(&self, range: &Range<u64>) -> Option<FileSpan> {
-        let length = range.end - range.start;
-        if self.portable || length == 0 || length > map::MAX_LENGTH as u64 {
-            return None;
-        }
-        let span = self.contents.layout().spans(range.start, length).next()?;
-        let entry = self.entry(span.file);
-        let whole = span.length == length && entry.length() >= MIN_MAPPED_FILE && !entry.is_pad();
-        (whole && !self.part.read().touches(range.clone())).then_some(span)
-    }
 }
-
-/// A smaller file is read, which costs less than to map it.
-const MIN_MAPPED_FILE: u64 = 128 * 1024;
 
 impl Storage for FileStorage {
     fn prepare(&self) -> Result<(), StorageError> {
@@ -409,6 +270,12 @@ impl Storage for FileStorage {
         Ok(buf.into())
     }
 
+    fn read_cached(&self, offset: u64, length: usize) -> Option<Bytes> {
+        let range = self.check_range(Operation::Read, offset, length as u64);
+        let _places = self.places.try_read()?;
+        self.read_without_waiting(&range.ok()?)
+    }
+
     fn set_wanted(&self, wanted: &[bool]) -> Result<(), StorageError> {
         self.move_to_places(wanted)
     }
@@ -442,25 +309,4 @@ impl Drop for FileStorage {
     fn drop(&mut self) {
         self.pool.forget_all(self.owner);
     }
-}
-
-/// Data written to a file that somebody has deleted is lost, though every call succeeds.
-fn still_linked(file: &std::fs::File) -> Result<(), IoError> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        if file.metadata()?.nlink() == 0 {
-            let cause = "it was deleted while it was open";
-            return Err(IoError::new(IoErrorKind::NotFound, cause));
-        }
-    }
-    let _ = file;
-    Ok(())
-}
-
-fn file_reaches(file: &std::fs::File, end: u64) -> Result<(), IoError> {
-    if file.metadata()?.len() < end {
-        return Err(IoErrorKind::UnexpectedEof.into());
-    }
-    Ok(())
 }

@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use std::ops::Range;
 
 use bytes::Bytes;
-use headwater_metainfo::{FileIndex, FileLayout};
+use headwater_metainfo::{FileEntry, FileIndex, FileLayout};
 use parking_lot::RwLock;
 
 use crate::ranges::RangeSet;
@@ -44,22 +44,26 @@ struct Data {
     chunks: HashMap<u64, Box<[u8]>>,
     /// What has been written; pad files count as written from the start.
     written: RangeSet,
-    /// Grows with each write, and stands for the time in stamps.
-    version: i64,
+    /// Number of the last write to each file, which stands for the time in stamps.
+    versions: Box<[i64]>,
+    writes: i64,
 }
 
 impl MemoryStorage {
     /// An empty storage for files that lie like this.
     pub fn new(layout: &FileLayout) -> Self {
-        let mut data = Data::default();
+        let mut data = Data {
+            versions: vec![0; layout.len()].into(),
+            ..Data::default()
+        };
         let pads = layout.files().iter().filter(|file| file.is_pad());
-        let pads: Box<[_]> = pads.map(|file| file.range()).collect();
+        let pads: Box<[_]> = pads.map(FileEntry::range).collect();
         for pad in &pads {
             data.written.insert(pad.clone());
         }
         Self {
             total_size: layout.total_size(),
-            files: layout.files().iter().map(|file| file.range()).collect(),
+            files: layout.files().iter().map(FileEntry::range).collect(),
             pads,
             data: RwLock::new(data),
         }
@@ -79,6 +83,15 @@ impl MemoryStorage {
             return Err(error(Operation::Write, StorageErrorKind::Unsupported));
         }
         Ok(())
+    }
+
+    fn files_touching(&self, range: &Range<u64>) -> impl Iterator<Item = usize> + use<'_> {
+        let Range { start, end } = *range;
+        let first = self.files.partition_point(|file| file.end <= start);
+        let files = self.files[first..].iter().zip(first..);
+        files
+            .take_while(move |(file, _)| file.start < end)
+            .map(|(_, index)| index)
     }
 
     fn check_range(
@@ -110,8 +123,11 @@ impl Storage for MemoryStorage {
             kept.write(position, part);
             position += part.len() as u64;
         }
+        kept.writes += 1;
+        for file in self.files_touching(&range) {
+            kept.versions[file] = kept.writes;
+        }
         kept.written.insert(range);
-        kept.version += 1;
         Ok(())
     }
 
@@ -132,6 +148,10 @@ impl Storage for MemoryStorage {
         Ok(buf.into())
     }
 
+    fn read_cached(&self, offset: u64, length: usize) -> Option<Bytes> {
+        self.read_shared(offset, length).ok()
+    }
+
     fn set_wanted(&self, _wanted: &[bool]) -> Result<(), StorageError> {
         Ok(())
     }
@@ -150,12 +170,12 @@ impl Storage for MemoryStorage {
 
     fn stamps(&self) -> Result<Vec<FileStamp>, StorageError> {
         let kept = self.data.read();
-        let stamp = |file: &Range<u64>| FileStamp {
+        let stamp = |(file, version): (&Range<u64>, &i64)| FileStamp {
             size: Some(file.end - file.start),
-            modified: kept.version,
+            modified: *version,
             in_part_file: false,
         };
-        Ok(self.files.iter().map(stamp).collect())
+        Ok(self.files.iter().zip(&kept.versions).map(stamp).collect())
     }
 }
 

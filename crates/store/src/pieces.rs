@@ -55,7 +55,7 @@ pub struct Checkpoint {
 
 /// The pieces of one torrent: a bounded write-back buffer, verification, and reads of what is verified.
 ///
-/// Shared by `Arc` between disk threads; every call may block. Different pieces are completed, checked and read at the
+/// Shared by `Arc` between disk threads; every call may block, but for [`read_block_cached`](Self::read_block_cached). Different pieces are completed, checked and read at the
 /// same time without waiting for each other.
 ///
 /// - A block is kept in memory as it was received, without a copy, until its piece is complete; then the piece is hashed from
@@ -189,6 +189,17 @@ impl PieceStore {
             .map_err(|error| self.note_absence(span.piece.0..span.piece.0 + 1, error))
     }
 
+    /// What [`read_block`](Self::read_block) gives, if that needs no waiting for a disk: the one call that an event loop may make.
+    ///
+    /// `None` says nothing about the block: ask [`read_block`](Self::read_block) on a disk thread.
+    pub fn read_block_cached(&self, span: BlockSpan) -> Option<Bytes> {
+        if !self.geometry.contains(span) || !self.verified.has(span.piece) {
+            return None;
+        }
+        let start = self.geometry.span_start(span);
+        self.storage.read_cached(start, span.length as usize)
+    }
+
     /// Fills `buf` with the torrent's bytes from `offset` on, if all pieces that they touch are verified.
     pub fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), StoreError> {
         let end = offset.checked_add(buf.len() as u64);
@@ -232,7 +243,8 @@ impl PieceStore {
         let partial = self.buffer.on_disk();
         let claim = self.verified.begin_sync();
         if let Err(error) = self.storage.sync() {
-            self.verified.sync_failed(claim);
+            self.verified.sync_failed(&claim);
+            self.buffer.sync_failed();
             return Err(error.into());
         }
         Ok(Checkpoint {

@@ -91,6 +91,26 @@ pub(crate) fn read_exact_at(file: &File, mut buf: &mut [u8], mut offset: u64) ->
     Ok(())
 }
 
+/// Fills `buf` if that needs no waiting for a disk; `false` if it does, or if the file ends before. An error means that
+/// the file system cannot tell.
+#[cfg(target_os = "linux")]
+pub(crate) fn read_cached_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<bool> {
+    use rustix::io::{Errno, ReadWriteFlags};
+    let length = buf.len();
+    let mut slices = [io::IoSliceMut::new(buf)];
+    match rustix::io::preadv2(file, &mut slices, offset, ReadWriteFlags::NOWAIT) {
+        Ok(read) => Ok(read == length),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Nobody can tell here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn read_cached_at(_file: &File, _buf: &mut [u8], _offset: u64) -> io::Result<bool> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Walks over a list of slices, handing out runs of it.
 pub(crate) struct Gather<'a, 'd> {
     slices: &'a [IoSlice<'d>],

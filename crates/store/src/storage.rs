@@ -57,6 +57,14 @@ pub trait Storage: Send + Sync + Debug + 'static {
     /// whatever is hashed, encrypted or parsed.
     fn read_shared(&self, offset: u64, length: usize) -> Result<Bytes, StorageError>;
 
+    /// What [`read_shared`](Self::read_shared) gives, if that needs no waiting: an event loop may call this.
+    ///
+    /// `None` if the bytes would have to come from a disk, if nobody can tell, or if something is wrong with them.
+    fn read_cached(&self, offset: u64, length: usize) -> Option<Bytes> {
+        let _ = (offset, length);
+        None
+    }
+
     /// Says which files are wanted, one entry a file. The data of others is kept apart from the wanted files' if the
     /// back end can do that. All files are wanted at first, unless the back end was made otherwise.
     ///

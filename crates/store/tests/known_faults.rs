@@ -42,7 +42,7 @@ fn fetch(store: &PieceStore, sample: &Sample, piece: u32) -> Result<PieceCheck, 
 fn part_files(dir: &Path) -> Vec<String> {
     let names = fs::read_dir(dir).unwrap();
     let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| name.ends_with(".parts")).collect()
+    names.filter(|name| name.contains(".parts")).collect()
 }
 
 #[test]

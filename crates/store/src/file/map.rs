@@ -92,6 +92,10 @@ impl Windows {
         }
     }
 
+    pub(super) fn are_allowed(&self) -> bool {
+        self.max_bytes > 0
+    }
+
     pub(super) fn mapped_bytes(&self) -> u64 {
         self.kept.lock().bytes
     }
@@ -108,10 +112,7 @@ impl Windows {
         length: u64,
     ) -> io::Result<Option<Bytes>> {
         let index = range.start / STRIDE;
-        let window = match self.kept.lock().windows.get(&(key, index)) {
-            Some(window) => Some(window.clone()),
-            None => None,
-        };
+        let window = self.kept.lock().windows.get(&(key, index)).cloned();
         let window = match window {
             Some(window) => window,
             None => self.map(key, file, index, length)?,

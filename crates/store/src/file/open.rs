@@ -115,7 +115,7 @@ fn open_plainly(path: &Path, purpose: Purpose) -> io::Result<File> {
     {
         use std::os::unix::fs::OpenOptionsExt;
         // A pipe in the way must not block us.
-        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as _);
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
     }
     options.open(path)
 }

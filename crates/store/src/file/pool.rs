@@ -16,7 +16,7 @@ pub struct PoolOptions {
     /// Files kept open at a time; at least 1. Threads that are using a file hold it a little longer.
     pub max_open_files: usize,
     /// Bytes kept mapped for serving; what is mapped counts as resident once it has been served. Blocks that are on
-    /// their way to a socket keep their window alive a little longer.
+    /// their way to a socket keep their window alive a little longer. 0: blocks are read into memory of their own instead.
     pub max_mapped_bytes: u64,
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Partial {
     bytes: usize,
     /// The piece left the buffer: whoever still holds it must look it up again.
     closed: bool,
+    /// Blocks were written before a sync that failed: the system may have dropped them.
+    doubtful: bool,
     total: Arc<AtomicUsize>,
 }
 
@@ -79,6 +81,7 @@ impl WriteBack {
         Some(Taken {
             blocks: std::mem::take(&mut partial.blocks),
             bytes: std::mem::take(&mut partial.bytes),
+            doubtful: partial.doubtful,
             total: self.bytes.clone(),
         })
     }
@@ -124,7 +127,15 @@ impl WriteBack {
         all
     }
 
-    /// Which blocks of which pieces were written early.
+    /// What was written early so far is in doubt.
+    pub(super) fn sync_failed(&self) {
+        for (_, entry) in self.entries() {
+            let mut partial = entry.lock();
+            partial.doubtful |= partial.blocks.iter().any(Block::is_on_disk);
+        }
+    }
+
+    /// Which blocks of which pieces were written early, and are not in doubt.
     pub(super) fn on_disk(&self) -> Vec<(PieceIndex, Bitfield)> {
         let entries = self.entries().into_iter();
         entries
@@ -165,6 +176,7 @@ impl Partial {
             missing: blocks,
             bytes: 0,
             closed: false,
+            doubtful: false,
             total,
         }
     }
@@ -204,12 +216,17 @@ impl Partial {
 
     fn on_disk(&self) -> Bitfield {
         let mut bits = Bitfield::new(self.blocks.len() as u32);
-        for (index, block) in (0..).zip(&self.blocks) {
-            if matches!(block, Block::Disk) {
-                bits.set(PieceIndex(index));
-            }
+        let blocks = (0..).zip(&self.blocks).filter(|_| !self.doubtful);
+        for (index, _) in blocks.filter(|(_, block)| block.is_on_disk()) {
+            bits.set(PieceIndex(index));
         }
         bits
+    }
+}
+
+impl Block {
+    pub(super) fn is_on_disk(&self) -> bool {
+        matches!(self, Self::Disk)
     }
 }
 
@@ -224,6 +241,8 @@ impl Drop for Partial {
 pub(super) struct Taken {
     pub(super) blocks: Box<[Block]>,
     bytes: usize,
+    /// Some of its blocks may not be on disk, though they are read back from there.
+    pub(super) doubtful: bool,
     total: Arc<AtomicUsize>,
 }
 

@@ -62,7 +62,7 @@ impl PieceStore {
 
     fn read_back(&self, piece: PieceIndex, taken: &Taken) -> Result<Vec<Vec<u8>>, StorageError> {
         let blocks = self.geometry.blocks(piece).zip(&taken.blocks);
-        let on_disk = blocks.filter(|(_, block)| matches!(block, Block::Disk));
+        let on_disk = blocks.filter(|(_, block)| block.is_on_disk());
         on_disk
             .map(|(span, _)| {
                 let mut buf = vec![0; span.length as usize];
@@ -75,7 +75,7 @@ impl PieceStore {
 
     fn write_verified(&self, ready: &Ready) -> Result<PieceCheck, StoreError> {
         self.write_blocks(ready.piece, &ready.taken.blocks, |_, _| {})?;
-        self.verified.set_written(ready.piece);
+        self.verified.set_written(ready.piece, ready.taken.doubtful);
         Ok(PieceCheck::Passed)
     }
 

@@ -51,11 +51,15 @@ impl Verified {
         self.words[piece.as_usize() / 32].fetch_and(!mask(piece), Ordering::AcqRel);
     }
 
-    /// Sets a piece that has just been written.
-    pub(super) fn set_written(&self, piece: PieceIndex) {
+    /// Sets a piece that has just been written; parts of a `doubtful` one were written before a sync that failed.
+    pub(super) fn set_written(&self, piece: PieceIndex, doubtful: bool) {
         let mut written = self.written.lock();
-        written.doubtful.retain(|doubtful| *doubtful != piece);
-        written.since_sync.push(piece);
+        written.doubtful.retain(|other| *other != piece);
+        if doubtful {
+            written.doubtful.push(piece);
+        } else {
+            written.since_sync.push(piece);
+        }
         self.set(piece);
     }
 
@@ -82,7 +86,7 @@ impl Verified {
         }
     }
 
-    pub(super) fn sync_failed(&self, claim: Claim) {
+    pub(super) fn sync_failed(&self, claim: &Claim) {
         let mut written = self.written.lock();
         let Written {
             since_sync,

@@ -13,7 +13,7 @@ use crate::{FileStamp, Operation, Storage, StorageError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OperationKind {
-    /// [`Storage::read_at`] and [`Storage::read_shared`].
+    /// [`Storage::read_at`], [`Storage::read_shared`] and [`Storage::read_cached`].
     Read,
     /// [`Storage::write_at`].
     Write,
@@ -151,6 +151,11 @@ impl Storage for FaultStorage {
     fn read_shared(&self, offset: u64, length: usize) -> Result<Bytes, StorageError> {
         self.call(OperationKind::Read, Operation::Read)?;
         self.inner.read_shared(offset, length)
+    }
+
+    fn read_cached(&self, offset: u64, length: usize) -> Option<Bytes> {
+        self.call(OperationKind::Read, Operation::Read).ok()?;
+        self.inner.read_cached(offset, length)
     }
 
     fn set_wanted(&self, wanted: &[bool]) -> Result<(), StorageError> {

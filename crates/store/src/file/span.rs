@@ -1,0 +1,216 @@
+//! One file at a time: opening it, writing and reading a run of it, and the part file beside it.
+
+use std::io::{Error as IoError, ErrorKind as IoErrorKind, IoSlice};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use headwater_metainfo::{FileEntry, FileIndex, FileSpan};
+
+use super::open::Purpose;
+use super::pool::{Key, OpenFile};
+use super::{FileStorage, map};
+use crate::positioned::{read_cached_at, read_exact_at, write_all_at};
+use crate::{Operation, StorageError};
+
+/// A smaller file is read, which costs less than to map it.
+const MIN_MAPPED_FILE: u64 = 128 * 1024;
+
+impl FileStorage {
+    pub(super) fn open_for_reading(&self, file: FileIndex) -> Result<Arc<OpenFile>, StorageError> {
+        let key = self.key(file);
+        if let Some(open) = self.pool.get(key, false) {
+            return Ok(open);
+        }
+        let opened = self.location(self.entry(file)).open(Purpose::Read);
+        let opened = opened.map_err(|error| self.error(Operation::Open, file, error))?;
+        Ok(self.keep_open(key, opened, false))
+    }
+
+    pub(super) fn open_for_writing(&self, file: FileIndex) -> Result<Arc<OpenFile>, StorageError> {
+        let key = self.key(file);
+        if let Some(open) = self.pool.get(key, true) {
+            return Ok(open);
+        }
+        let entry = self.entry(file);
+        let opened = self
+            .location(entry)
+            .open_or_create(entry.is_executable())
+            .map_err(|error| self.error(Operation::Create, file, error))?;
+        if opened.1 {
+            self.note_new_entry(entry);
+        }
+        Ok(self.keep_open(key, opened.0, true))
+    }
+
+    pub(super) fn keep_open(&self, key: Key, file: std::fs::File, writable: bool) -> Arc<OpenFile> {
+        let open = Arc::new(OpenFile { file, writable });
+        self.pool.put(key, open.clone());
+        open
+    }
+
+    /// Remembers to make the folders durable that lead to a new file.
+    pub(super) fn note_new_entry(&self, entry: &FileEntry) {
+        let path = entry.path().under(&self.base);
+        let folders = path.ancestors().skip(1);
+        let inside = folders.take_while(|folder| folder.starts_with(&self.base));
+        self.dirty_folders
+            .lock()
+            .extend(inside.map(Path::to_path_buf));
+    }
+
+    pub(super) fn write_span(
+        &self,
+        span: FileSpan,
+        data: &mut [IoSlice<'_>],
+    ) -> Result<(), StorageError> {
+        let open = self.open_for_writing(span.file)?;
+        let written = write_all_at(&open.file, data, span.offset, self.portable);
+        // Afterwards: a sync at this moment must leave the mark for the next one.
+        self.dirty[span.file.as_usize()].store(true, Ordering::Release);
+        written
+            .and_then(|()| still_linked(&open.file))
+            .map_err(|error| {
+                self.pool.forget(self.key(span.file));
+                self.error(Operation::Write, span.file, error)
+            })
+    }
+
+    pub(super) fn read_span(&self, span: FileSpan, buf: &mut [u8]) -> Result<(), StorageError> {
+        let open = self.open_for_reading(span.file)?;
+        read_exact_at(&open.file, buf, span.offset).map_err(|error| {
+            self.pool.forget(self.key(span.file));
+            self.error(Operation::Read, span.file, error)
+        })
+    }
+
+    /// Reads a range of one file, part of which may lie in the part file.
+    pub(super) fn read_mixed(&self, span: FileSpan, buf: &mut [u8]) -> Result<(), StorageError> {
+        let file_start = self.entry(span.file).offset();
+        let start = file_start + span.offset;
+        let range = start..start + span.length;
+        let part = self.part.read();
+        if !part.touches(range.clone()) {
+            drop(part);
+            return self.read_span(span, buf);
+        }
+        let mut position = range.start;
+        let end_mark = range.end..range.end;
+        for extent in part.extents(range.clone()).chain([end_mark]) {
+            let gap = FileSpan {
+                file: span.file,
+                offset: position - file_start,
+                length: extent.start - position,
+            };
+            let at = (position - range.start) as usize;
+            let middle = (extent.start - range.start) as usize;
+            let end = (extent.end - range.start) as usize;
+            if gap.length > 0 {
+                self.read_span(gap, &mut buf[at..middle])?;
+            }
+            if middle < end {
+                part.read(extent.start, &mut buf[middle..end])
+                    .map_err(|error| StorageError::from_io(Operation::Read, part.path(), error))?;
+            }
+            position = extent.end;
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_part(
+        &self,
+        range: Range<u64>,
+        data: &[IoSlice<'_>],
+    ) -> Result<(), StorageError> {
+        let mut part = self.part.write();
+        part.write(range.start, data)
+            .map_err(|error| StorageError::from_io(Operation::Write, part.path(), error))?;
+        self.dirty_folders.lock().insert(self.base.clone());
+        Ok(())
+    }
+
+    pub(super) fn forget_in_part(&self, range: Range<u64>) -> Result<(), StorageError> {
+        if !self.part.read().touches(range.clone()) {
+            return Ok(());
+        }
+        let mut part = self.part.write();
+        part.forget(range)
+            .map_err(|error| StorageError::from_io(Operation::Write, part.path(), error))
+    }
+
+    /// From a map, if that is possible.
+    pub(super) fn share_span(&self, span: FileSpan) -> Result<Option<Bytes>, StorageError> {
+        let open = self.open_for_reading(span.file)?;
+        let end = span.offset + span.length;
+        let shared = file_reaches(&open.file, end).and_then(|()| {
+            let windows = self.pool.windows();
+            let length = self.entry(span.file).length();
+            windows.share(self.key(span.file), &open.file, span.offset..end, length)
+        });
+        shared.map_err(|error| {
+            self.pool.forget(self.key(span.file));
+            self.error(Operation::Read, span.file, error)
+        })
+    }
+
+    /// What the page cache holds, as long as it holds all of it.
+    pub(super) fn read_without_waiting(&self, range: &Range<u64>) -> Option<Bytes> {
+        let span = self.only_span(range)?;
+        if self.cannot_tell.load(Ordering::Relaxed) || self.part.try_read()?.touches(range.clone())
+        {
+            return None;
+        }
+        let open = self.pool.get(self.key(span.file), false)?;
+        let mut buf = vec![0; span.length as usize];
+        match read_cached_at(&open.file, &mut buf, span.offset) {
+            Ok(true) => Some(buf.into()),
+            Ok(false) => None,
+            Err(_) => {
+                self.cannot_tell.store(true, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+
+    /// The one file that holds all of the range, if there is one.
+    fn only_span(&self, range: &Range<u64>) -> Option<FileSpan> {
+        let length = range.end - range.start;
+        let span = self.contents.layout().spans(range.start, length).next()?;
+        let whole = span.length == length && !self.entry(span.file).is_pad();
+        whole.then_some(span)
+    }
+
+    /// The one file that holds all of the range, if it may be mapped.
+    pub(super) fn mappable(&self, range: &Range<u64>) -> Option<FileSpan> {
+        let length = range.end - range.start;
+        if self.portable || length > map::MAX_LENGTH as u64 || !self.pool.windows().are_allowed() {
+            return None;
+        }
+        let span = self.only_span(range)?;
+        let worth_it = self.entry(span.file).length() >= MIN_MAPPED_FILE;
+        (worth_it && !self.part.read().touches(range.clone())).then_some(span)
+    }
+}
+
+/// Data written to a file that somebody has deleted is lost, though every call succeeds.
+fn still_linked(file: &std::fs::File) -> Result<(), IoError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if file.metadata()?.nlink() == 0 {
+            let cause = "it was deleted while it was open";
+            return Err(IoError::new(IoErrorKind::NotFound, cause));
+        }
+    }
+    let _ = file;
+    Ok(())
+}
+
+fn file_reaches(file: &std::fs::File, end: u64) -> Result<(), IoError> {
+    if file.metadata()?.len() < end {
+        return Err(IoErrorKind::UnexpectedEof.into());
+    }
+    Ok(())
+}
