@@ -3,6 +3,7 @@
 
 mod bench;
 mod fuzz;
+mod interop;
 mod tidy;
 
 use clap::{Parser, Subcommand};
@@ -20,6 +21,8 @@ enum Command {
     Bench(bench::Args),
     /// Run the fuzz targets (needs cargo-fuzz)
     Fuzz(fuzz::Args),
+    /// Transfer between headwater and other clients, and compare every byte
+    Interop(interop::Arguments),
     /// Check the rules of the house: floors, sans-IO crates, unsafe code, docs, file sizes
     Tidy,
 }
@@ -28,6 +31,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Bench(args) => bench::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::Interop(arguments) => interop::run(&arguments),
         Command::Tidy => tidy::run(),
     }
 }

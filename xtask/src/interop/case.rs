@@ -1,0 +1,310 @@
+//! One transfer: who, how, of what.
+
+use std::fmt;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use headwater_metainfo::InfoHash;
+
+use super::clients::{Client, ClientKind, Installed, Job, Program, Role};
+use super::content::{Content, Shape};
+use super::process::wait_until;
+use super::tracker::{Scheme, Tracker, TrackerKind, Trackers};
+
+/// How the two find each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Via {
+    /// One is told the other's address. The leech dials if it can be told so, else the seed.
+    Direct,
+    /// Both announce.
+    Tracker(TrackerKind, Scheme),
+}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Direct => f.pad("directly"),
+            Self::Tracker(kind, Scheme::Http) => f.pad(&format!("{kind}, HTTP")),
+            Self::Tracker(kind, Scheme::Udp) => f.pad(&format!("{kind}, UDP")),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) seed: ClientKind,
+    pub(crate) leech: ClientKind,
+    pub(crate) via: Via,
+    pub(crate) shape: Shape,
+}
+
+impl Plan {
+    pub(crate) fn has(self, client: ClientKind) -> bool {
+        self.seed == client || self.leech == client
+    }
+
+    /// The programs that it needs and that are not installed.
+    pub(crate) fn missing(self, installed: &Installed) -> Option<String> {
+        let tracker = match self.via {
+            Via::Tracker(TrackerKind::Opentracker, _) => Some(Program::Opentracker),
+            Via::Tracker(TrackerKind::Headwater, _) => Some(Program::Headwater),
+            Via::Direct => None,
+        };
+        let programs = [self.seed.program(), self.leech.program()]
+            .into_iter()
+            .chain(tracker);
+        let missing: Vec<_> = programs
+            .filter(|&program| installed.program(program).is_none())
+            .map(Program::name)
+            .collect();
+        (!missing.is_empty()).then(|| missing.join(", "))
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seed,
+            leech,
+            via,
+            shape,
+        } = self;
+        write!(f, "{seed:12} -> {leech:12}  {via:22}  {shape:18}")
+    }
+}
+
+/// Every way and every shape for every pair of clients.
+pub(crate) fn matrix(foreign: bool) -> Vec<Plan> {
+    let pairs = if foreign {
+        foreign_pairs()
+    } else {
+        headwater_pairs()
+    };
+    let cases = pairs.into_iter().flat_map(|(seed, leech)| {
+        let ways = if foreign {
+            &FOREIGN_WAYS[..]
+        } else {
+            &WAYS[..]
+        };
+        ways.iter().map(move |&(via, shape)| Plan {
+            seed,
+            leech,
+            via,
+            shape,
+        })
+    });
+    cases
+        .filter(|plan| plan.via != Via::Direct || plan.seed.can_dial() || plan.leech.can_dial())
+        .collect()
+}
+
+const WAYS: [(Via, Shape); 7] = [
+    (Via::Direct, Shape::Single),
+    (Via::Direct, Shape::MultiRagged),
+    (Via::Direct, Shape::MultiSkip),
+    (
+        Via::Tracker(TrackerKind::Opentracker, Scheme::Http),
+        Shape::SingleRagged,
+    ),
+    (
+        Via::Tracker(TrackerKind::Opentracker, Scheme::Udp),
+        Shape::Multi,
+    ),
+    (
+        Via::Tracker(TrackerKind::Headwater, Scheme::Http),
+        Shape::MultiSkip,
+    ),
+    (
+        Via::Tracker(TrackerKind::Headwater, Scheme::Udp),
+        Shape::MultiRagged,
+    ),
+];
+
+const FOREIGN_WAYS: [(Via, Shape); 3] = [
+    (Via::Direct, Shape::MultiSkip),
+    (
+        Via::Tracker(TrackerKind::Opentracker, Scheme::Http),
+        Shape::SingleRagged,
+    ),
+    (
+        Via::Tracker(TrackerKind::Opentracker, Scheme::Udp),
+        Shape::MultiRagged,
+    ),
+];
+
+fn headwater_pairs() -> Vec<(ClientKind, ClientKind)> {
+    let own = ClientKind::Headwater;
+    let others = ClientKind::FOREIGN.into_iter();
+    let pairs = others.flat_map(|other| [(other, own), (own, other)]);
+    pairs.chain([(own, own)]).collect()
+}
+
+fn foreign_pairs() -> Vec<(ClientKind, ClientKind)> {
+    let seeds = ClientKind::FOREIGN.into_iter();
+    let pairs = seeds.flat_map(|seed| ClientKind::FOREIGN.map(|leech| (seed, leech)));
+    pairs.filter(|(seed, leech)| seed != leech).collect()
+}
+
+/// A plan with a number and a folder of its own.
+pub(crate) struct Case {
+    pub(crate) number: usize,
+    pub(crate) plan: Plan,
+    pub(crate) info_hash: InfoHash,
+    folder: PathBuf,
+}
+
+impl Case {
+    pub(crate) fn new(number: usize, plan: Plan, parent: &Path) -> anyhow::Result<Self> {
+        Ok(Self {
+            number,
+            plan,
+            info_hash: Content::new(plan.shape, number).info_hash()?,
+            folder: parent.join(format!("case-{number}")),
+        })
+    }
+
+    /// Transfers and compares; gives the time from when the second of the two was started to the end.
+    pub(crate) fn run(
+        &self,
+        installed: &Installed,
+        trackers: &Trackers,
+        timeout: Duration,
+    ) -> anyhow::Result<Duration> {
+        let deadline = Instant::now() + timeout;
+        let content = Content::new(self.plan.shape, self.number);
+        let (seed, leech) = self.jobs(&content, trackers)?;
+        content.write(&seed.data)?;
+        let mut pair = match self.plan.via {
+            Via::Direct => self.join_directly(seed, leech, installed, deadline)?,
+            Via::Tracker(kind, _) => {
+                let tracker = trackers.get(kind).context("the tracker is not there")?;
+                self.join_through(tracker, seed, leech, installed, deadline)?
+            }
+        };
+        pair.transfer(deadline)?;
+        let elapsed = pair.joined.elapsed();
+        content.compare(&pair.leech.job().data, self.plan.leech)?;
+        Ok(elapsed)
+    }
+
+    /// What seed and leech are to do, each with a folder of its own.
+    fn jobs(&self, content: &Content, trackers: &Trackers) -> anyhow::Result<(Job, Job)> {
+        let url = match self.plan.via {
+            Via::Direct => None,
+            Via::Tracker(kind, scheme) => trackers.get(kind).map(|tracker| tracker.url(scheme)),
+        };
+        let torrent = content.torrent(url)?;
+        let job = |role: Role, name: &str| -> anyhow::Result<Job> {
+            let state = self.folder.join(name);
+            let data = state.join("data");
+            fs::create_dir_all(&data)?;
+            fs::write(state.join("x.torrent"), &torrent)?;
+            Ok(Job::new(role, state, data, self.plan.shape))
+        };
+        Ok((job(Role::Seed, "seed")?, job(Role::Leech, "leech")?))
+    }
+
+    /// Starts the one that listens, and once it does, the one that dials it.
+    fn join_directly(
+        &self,
+        mut seed: Job,
+        mut leech: Job,
+        installed: &Installed,
+        deadline: Instant,
+    ) -> anyhow::Result<Pair> {
+        let (seeder, leecher) = (self.plan.seed, self.plan.leech);
+        if leecher.can_dial() {
+            let seed = start(seed, seeder, installed, deadline)?;
+            leech.dial = Some(loopback(seed.port()));
+            Ok(Pair::new(seed, leecher.start(leech, installed)?))
+        } else {
+            let leech = start(leech, leecher, installed, deadline)?;
+            seed.dial = Some(loopback(leech.port()));
+            Ok(Pair::new(seeder.start(seed, installed)?, leech))
+        }
+    }
+
+    /// Starts the one that only accepts, if there is one, else the seed; and once the tracker knows it, the other, which
+    /// then dials it.
+    fn join_through(
+        &self,
+        tracker: &Tracker,
+        seed: Job,
+        leech: Job,
+        installed: &Installed,
+        deadline: Instant,
+    ) -> anyhow::Result<Pair> {
+        let (seeder, leecher) = (self.plan.seed, self.plan.leech);
+        let announced = |client: &mut dyn Client| {
+            let known = wait_until("the tracker knows the first", deadline, || {
+                client.must_run()?;
+                tracker.knows(client.job().role, self.info_hash)
+            });
+            known.with_context(|| tail(&client.output()))
+        };
+        if leecher.dials_announced() {
+            let mut seed = start(seed, seeder, installed, deadline)?;
+            announced(&mut *seed)?;
+            Ok(Pair::new(seed, leecher.start(leech, installed)?))
+        } else {
+            let mut leech = start(leech, leecher, installed, deadline)?;
+            announced(&mut *leech)?;
+            Ok(Pair::new(seeder.start(seed, installed)?, leech))
+        }
+    }
+}
+
+/// Both sides, on their way to each other.
+struct Pair {
+    seed: Box<dyn Client>,
+    leech: Box<dyn Client>,
+    joined: Instant,
+}
+
+impl Pair {
+    fn new(seed: Box<dyn Client>, leech: Box<dyn Client>) -> Self {
+        Self {
+            seed,
+            leech,
+            joined: Instant::now(),
+        }
+    }
+
+    /// Waits until the leech is done.
+    fn transfer(&mut self, deadline: Instant) -> anyhow::Result<()> {
+        let done = wait_until("the leech is done", deadline, || {
+            self.seed.must_run().context("the seed")?;
+            self.leech.is_done()
+        });
+        done.with_context(|| {
+            let [leech, seed] = [&self.leech, &self.seed].map(|client| tail(&client.output()));
+            format!("leech:\n    {leech}\nseed:\n    {seed}\nwhy")
+        })
+    }
+}
+
+/// Starts a client and waits until it accepts peers.
+fn start(
+    job: Job,
+    kind: ClientKind,
+    installed: &Installed,
+    deadline: Instant,
+) -> anyhow::Result<Box<dyn Client>> {
+    let mut client = kind.start(job, installed)?;
+    let what = format!("{kind} is ready");
+    wait_until(&what, deadline, || client.is_ready()).with_context(|| tail(&client.output()))?;
+    Ok(client)
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// The last lines of a log.
+fn tail(log: &str) -> String {
+    let lines: Vec<_> = log.lines().collect();
+    lines[lines.len().saturating_sub(8)..].join("\n    ")
+}

@@ -1,0 +1,93 @@
+//! Our own program.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context;
+use serde_json::Value;
+
+use super::{Client, Job, Role};
+use crate::interop::process::{Process, printed};
+
+/// Turned off as far as the program has them.
+const OTHER_WAYS: &[&str] = &["--no-dht", "--no-lsd", "--no-pex", "--no-utp"];
+
+pub(crate) struct Headwater {
+    job: Job,
+    port: u16,
+    process: Process,
+}
+
+impl Headwater {
+    pub(crate) fn start(job: Job, program: &Path) -> anyhow::Result<Self> {
+        let verb = match job.role {
+            Role::Seed => "seed",
+            Role::Leech => "download",
+        };
+        let mut command = Command::new(program);
+        command
+            .arg(verb)
+            .arg(job.torrent())
+            .arg("--dir")
+            .arg(&job.data);
+        command.args(["--json", "--port", "0", "--bind", "127.0.0.1"]);
+        let help = printed(program, &[verb, "--help"]).map_err(anyhow::Error::msg)?;
+        command.args(OTHER_WAYS.iter().filter(|&option| help.contains(option)));
+        if let Some(peer) = job.dial {
+            command.args(["--peer", &peer.to_string()]);
+        }
+        if let Some(wanted) = job.wanted() {
+            command.args(["--select", &wanted]);
+        }
+        let process = Process::start(&mut command, job.log())?;
+        Ok(Self {
+            job,
+            port: 0,
+            process,
+        })
+    }
+
+    /// The first event of this name that it has printed.
+    fn event(&self, name: &str) -> Option<Value> {
+        let output = self.process.output();
+        let mut events = output
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        events.find(|event| event["event"] == name)
+    }
+}
+
+impl Client for Headwater {
+    fn job(&self) -> &Job {
+        &self.job
+    }
+
+    fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn is_ready(&mut self) -> anyhow::Result<bool> {
+        self.process.must_run()?;
+        let Some(listening) = self.event("listening") else {
+            return Ok(false);
+        };
+        let port = listening["port"]
+            .as_u64()
+            .and_then(|port| port.try_into().ok());
+        self.port = port.context("a listening event has a port")?;
+        Ok(self.event("checked").is_some())
+    }
+
+    /// A leech ends when it has everything.
+    fn is_done(&mut self) -> anyhow::Result<bool> {
+        self.process.has_succeeded()
+    }
+
+    fn must_run(&mut self) -> anyhow::Result<()> {
+        self.process.must_run()
+    }
+
+    fn output(&self) -> String {
+        self.process.output()
+    }
+}

@@ -1,0 +1,120 @@
+//! What is there to work with.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+
+use crate::interop::process::printed;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    Headwater,
+    Transmission,
+    Aria2,
+    /// A Python that has libtorrent.
+    Python,
+    Opentracker,
+}
+
+impl Program {
+    const FOREIGN: [Self; 4] = [
+        Self::Transmission,
+        Self::Aria2,
+        Self::Python,
+        Self::Opentracker,
+    ];
+
+    /// What people call it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Headwater => "headwater",
+            Self::Transmission => "transmission-daemon",
+            Self::Aria2 => "aria2c",
+            Self::Python => "libtorrent for python3",
+            Self::Opentracker => "opentracker",
+        }
+    }
+
+    /// Where it is, or what is wrong with where it should be.
+    fn find(self) -> Result<PathBuf, String> {
+        let version: &[&str] = match self {
+            Self::Python => return find_python(),
+            // It knows no option that shows its version.
+            Self::Opentracker => &["-h"],
+            _ => &["--version"],
+        };
+        let path = PathBuf::from(self.name());
+        printed(&path, version).map(|_| path)
+    }
+}
+
+/// The one in the path, or the one that `.ci/run` makes.
+fn find_python() -> Result<PathBuf, String> {
+    let own = crate::workspace_root().join("target/venv/bin/python3");
+    let has_libtorrent = |path: &PathBuf| printed(path, &["-c", "import libtorrent"]);
+    let candidates = [PathBuf::from("python3"), own];
+    let mut tried = candidates
+        .into_iter()
+        .map(|path| has_libtorrent(&path).map(|_| path));
+    let first = tried.next().unwrap_or_else(|| Err(String::new()));
+    first.or_else(|why| tried.next().and_then(Result::ok).ok_or(why))
+}
+
+/// The programs that were found, and where.
+pub(crate) struct Installed {
+    found: Vec<(Program, Result<PathBuf, String>)>,
+}
+
+impl Installed {
+    /// The clients and trackers that nobody here wrote.
+    pub(crate) fn foreign() -> Self {
+        let found = Program::FOREIGN.map(|program| (program, program.find()));
+        Self {
+            found: found.into(),
+        }
+    }
+
+    /// The same with `headwater`: the given program, or a release build of the workspace's.
+    pub(crate) fn with_headwater(given: Option<PathBuf>) -> anyhow::Result<Self> {
+        let path = given.map_or_else(build, Ok)?;
+        let mut installed = Self::foreign();
+        installed.found.push((Program::Headwater, Ok(path)));
+        Ok(installed)
+    }
+
+    /// Where `program` is, if it is there.
+    pub(crate) fn program(&self, program: Program) -> Option<&Path> {
+        let mut found = self.found.iter().filter(|(found, _)| *found == program);
+        found.next()?.1.as_deref().ok()
+    }
+
+    /// The same as a result.
+    pub(crate) fn require(&self, program: Program) -> anyhow::Result<&Path> {
+        self.program(program)
+            .with_context(|| format!("{} is not installed", program.name()))
+    }
+
+    /// A line for everything that is not there.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        let missing = self.found.iter().filter_map(|(program, found)| {
+            let why = found.as_ref().err()?;
+            Some(format!("{} ({why})", program.name()))
+        });
+        missing.collect()
+    }
+}
+
+fn build() -> anyhow::Result<PathBuf> {
+    let root = crate::workspace_root();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = ["build", "--release", "--quiet", "--package", "headwater"];
+    let status = Command::new(cargo)
+        .args(arguments)
+        .current_dir(&root)
+        .status()?;
+    ensure!(status.success(), "headwater does not build");
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    Ok(root.join(target).join("release/headwater"))
+}

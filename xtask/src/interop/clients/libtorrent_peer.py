@@ -1,0 +1,80 @@
+"""One libtorrent client with one torrent, on loopback.
+
+Prints "ready" when it accepts peers (and has checked its data, if it seeds) and "done" when it has all that it wants.
+Ends when its standard input does.
+"""
+
+import argparse
+import select
+import sys
+
+import libtorrent as lt
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("torrent")
+    parser.add_argument("folder")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--seed", action="store_true", help="the data is there")
+    parser.add_argument("--peer", metavar="ADDR:PORT", help="connect to this peer")
+    parser.add_argument("--skip", type=int, metavar="FILE", help="do not download this file, counted from 0")
+    return parser.parse_args()
+
+
+def session(port):
+    return lt.session(
+        {
+            "listen_interfaces": f"127.0.0.1:{port}",
+            "enable_dht": False,
+            "enable_lsd": False,
+            "enable_upnp": False,
+            "enable_natpmp": False,
+            "enable_incoming_utp": False,
+            "enable_outgoing_utp": False,
+            "allow_multiple_connections_per_ip": True,
+            "alert_mask": lt.alert.category_t.all_categories,
+        }
+    )
+
+
+def add(client, options):
+    params = lt.load_torrent_file(options.torrent)
+    params.save_path = options.folder
+    params.flags |= lt.torrent_flags.disable_dht | lt.torrent_flags.disable_lsd | lt.torrent_flags.disable_pex
+    if options.skip is not None:
+        priorities = [4] * params.ti.num_files()
+        priorities[options.skip] = 0
+        params.file_priorities = priorities
+    return client.add_torrent(params)
+
+
+def is_checked(status):
+    states = lt.torrent_status.states
+    return status.state in (states.downloading, states.finished, states.seeding)
+
+
+def main():
+    options = arguments()
+    client = session(options.port)
+    torrent = add(client, options)
+    is_ready = is_done = False
+    while not select.select([sys.stdin], [], [], 0.05)[0]:
+        status = torrent.status()
+        if not is_ready and is_checked(status):
+            if options.seed and not status.is_seeding:
+                sys.exit("the data is not there")
+            if options.peer:
+                address, port = options.peer.rsplit(":", 1)
+                torrent.connect_peer((address, int(port)))
+            is_ready = True
+            print("ready", flush=True)
+        if is_ready and not is_done and status.is_finished:
+            is_done = True
+            print("done", flush=True)
+        for alert in client.pop_alerts():
+            if alert.category() & (lt.alert.category_t.error_notification | lt.alert.category_t.tracker_notification | lt.alert.category_t.connect_notification):
+                print(alert, flush=True)
+
+
+main()
