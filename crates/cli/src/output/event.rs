@@ -1,0 +1,65 @@
+//! The objects that `--json` prints. Bytes and seconds are integers. Fields are only ever added.
+
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+/// One line of JSON.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum Event<'a> {
+    /// A listener is bound.
+    Listening {
+        port: u16,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        address: Option<SocketAddr>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        protocol: Option<&'a str>,
+    },
+    /// A torrent's data was checked.
+    Checked {
+        pass: u64,
+        fail: u64,
+        torrent: &'a str,
+    },
+    /// A piece does not match its hash.
+    BadPiece { piece: u32, files: Vec<String> },
+    /// Where a transfer stands; once a second.
+    Progress {
+        done: u64,
+        total: u64,
+        down_bps: u64,
+        up_bps: u64,
+        peers: u64,
+    },
+    /// How far a check of data on disk is; once a second.
+    Checking { done: u64, total: u64 },
+    /// How far the making of a torrent is; once a second.
+    Hashing { done: u64, total: u64 },
+    /// All that is wanted of one torrent is on disk and verified.
+    Completed { torrent: &'a str, name: &'a str },
+    /// Everything that was asked for is done.
+    Finished { elapsed_ms: u64 },
+    /// A torrent was made.
+    Created {
+        path: String,
+        info_hash_v1: String,
+        size: u64,
+        piece_length: u32,
+        piece_count: u32,
+        files: usize,
+    },
+    /// A magnet link.
+    Magnet { magnet: String },
+    /// What a tracker says of a torrent.
+    Scraped {
+        tracker: &'a str,
+        complete: u32,
+        incomplete: u32,
+        downloaded: u32,
+    },
+    /// A tracker did not answer, or not well.
+    TrackerError { tracker: &'a str, message: String },
+    /// Something failed.
+    Error { message: &'a str },
+}
