@@ -1,0 +1,298 @@
+//! [`Add`]: how a torrent is to be added.
+
+use std::future::{Future, IntoFuture};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use headwater_metainfo::{FileIndex, Info, Metainfo, PeerId, PieceIndex};
+use headwater_store::{Allocation, FileOptions, FileStorage, ResumeData, Storage, StorageError};
+
+use crate::event::Callbacks;
+use crate::resume::Start;
+use crate::{AddError, Events, NoSuchFile, ResumePolicy, Session, Source, State, Torrent};
+
+type StorageMaker = Box<dyn FnOnce(&Arc<Info>) -> Result<Arc<dyn Storage>, StorageError> + Send>;
+
+/// A torrent that is about to be added: options, then `.await`.
+///
+/// ```no_run
+/// # async fn example(session: headwater_session::Session) -> Result<(), Box<dyn std::error::Error>> {
+/// let torrent = session.add("debian.iso.torrent").dir("/srv/iso").await?;
+/// torrent.wait_complete().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a torrent is added when this is awaited"]
+pub struct Add {
+    session: Session,
+    source: Source,
+    pub(crate) options: Options,
+}
+
+pub(crate) struct Options {
+    dir: PathBuf,
+    pub(crate) state: State,
+    priorities: Vec<u32>,
+    priority_of: Vec<(FileIndex, u32)>,
+    pub(crate) sequential: bool,
+    pub(crate) peers: Vec<SocketAddr>,
+    pub(crate) trackers: bool,
+    resume: Option<ResumeData>,
+    resume_policy: Option<ResumePolicy>,
+    pub(crate) read_only: bool,
+    trust: bool,
+    allocation: Allocation,
+    pub(crate) peer_id: Option<PeerId>,
+    pub(crate) max_peers: Option<usize>,
+    pub(crate) download_limit: u64,
+    pub(crate) upload_limit: u64,
+    storage: Option<StorageMaker>,
+    pub(crate) callbacks: Callbacks,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            dir: absolute(".".into()),
+            state: State::Active,
+            priorities: Vec::new(),
+            priority_of: Vec::new(),
+            sequential: false,
+            peers: Vec::new(),
+            trackers: true,
+            resume: None,
+            resume_policy: None,
+            read_only: false,
+            trust: false,
+            allocation: Allocation::Reserve,
+            peer_id: None,
+            max_peers: None,
+            download_limit: 0,
+            upload_limit: 0,
+            storage: None,
+            callbacks: Callbacks::default(),
+        }
+    }
+}
+
+impl Add {
+    pub(crate) fn new(session: Session, source: Source) -> Self {
+        Self {
+            session,
+            source,
+            options: Options::default(),
+        }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut self.options);
+        self
+    }
+
+    /// The base directory; a torrent of several files gets its own folder below it. Unless given: the current directory
+    /// at the time of the call.
+    pub fn dir(self, dir: impl Into<PathBuf>) -> Self {
+        self.with(|options| options.dir = absolute(dir.into()))
+    }
+
+    /// What it starts with; [`State::Active`] unless given. A stopped torrent takes over its resume data, and checks and
+    /// creates nothing before it is started.
+    pub fn state(self, state: State) -> Self {
+        self.with(|options| options.state = state)
+    }
+
+    /// Every file's priority, in order: 0 = skip, 1 = normal, higher = first. Files past the end of the list are normal.
+    pub fn priorities(self, priorities: impl Into<Vec<u32>>) -> Self {
+        self.with(|options| options.priorities = priorities.into())
+    }
+
+    /// One file's priority.
+    pub fn priority(self, file: FileIndex, priority: u32) -> Self {
+        self.with(|options| options.priority_of.push((file, priority)))
+    }
+
+    /// Fetch pieces in order instead of the rarest first.
+    pub fn sequential(self, sequential: bool) -> Self {
+        self.with(|options| options.sequential = sequential)
+    }
+
+    /// Connect to these peers, beside those that trackers name.
+    pub fn peers(self, peers: impl IntoIterator<Item = SocketAddr>) -> Self {
+        self.with(|options| options.peers.extend(peers))
+    }
+
+    /// Whether the torrent's trackers are asked; they are unless this or the session says otherwise.
+    pub fn trackers(self, trackers: bool) -> Self {
+        self.with(|options| options.trackers = trackers)
+    }
+
+    /// Go on from this. What it says of a file holds only as long as the file is as it was then; the rest is checked.
+    pub fn resume(self, data: ResumeData) -> Self {
+        self.with(|options| options.resume = Some(data))
+    }
+
+    /// Where it keeps its resume data by itself; the session's choice unless given.
+    pub fn resume_policy(self, policy: ResumePolicy) -> Self {
+        self.with(|options| options.resume_policy = Some(policy))
+    }
+
+    /// Seed in place: files are opened for reading only, nothing is written, created or downloaded.
+    pub fn read_only(self, read_only: bool) -> Self {
+        self.with(|options| options.read_only = read_only)
+    }
+
+    /// Take every file that has its full length for right, without a check.
+    pub fn trust(self, trust: bool) -> Self {
+        self.with(|options| options.trust = trust)
+    }
+
+    /// When space on the disk is taken: all at the start (the default), or as data comes.
+    pub fn allocation(self, allocation: Allocation) -> Self {
+        self.with(|options| options.allocation = allocation)
+    }
+
+    /// Our name in its swarm; a [fresh one](crate::generate_peer_id) unless given.
+    pub fn peer_id(self, peer_id: PeerId) -> Self {
+        self.with(|options| options.peer_id = Some(peer_id))
+    }
+
+    /// Connections at most; the session's choice unless given.
+    pub fn max_peers(self, max_peers: usize) -> Self {
+        self.with(|options| options.max_peers = Some(max_peers))
+    }
+
+    /// Bytes a second at most that it receives, everything on the wire counted; 0 = no limit but the session's.
+    pub fn download_limit(self, bytes_per_second: u64) -> Self {
+        self.with(|options| options.download_limit = bytes_per_second)
+    }
+
+    /// Bytes a second at most that it sends, everything on the wire counted; 0 = no limit but the session's.
+    pub fn upload_limit(self, bytes_per_second: u64) -> Self {
+        self.with(|options| options.upload_limit = bytes_per_second)
+    }
+
+    /// Another back end than files below [`dir`](Self::dir), such as [`MemoryStorage`](crate::MemoryStorage).
+    ///
+    /// ```no_run
+    /// # use std::sync::Arc;
+    /// # use headwater_session::{MemoryStorage, Session};
+    /// # async fn example(session: Session) -> Result<(), Box<dyn std::error::Error>> {
+    /// let in_memory = session
+    ///     .add("small.torrent")
+    ///     .storage(|info| Ok(Arc::new(MemoryStorage::new(info.layout()))))
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn storage(
+        self,
+        make: impl FnOnce(&Arc<Info>) -> Result<Arc<dyn Storage>, StorageError> + Send + 'static,
+    ) -> Self {
+        self.with(|options| options.storage = Some(Box::new(make)))
+    }
+
+    /// Called with each piece that passed, after it is on disk, be it downloaded or found by a check. On the torrent's loop:
+    /// be quick.
+    pub fn on_hash_pass(self, callback: impl Fn(PieceIndex) + Send + Sync + 'static) -> Self {
+        self.with(|options| options.callbacks.on_hash_pass = Some(Box::new(callback)))
+    }
+
+    /// Called with each piece that failed, be it downloaded or checked. On the torrent's loop: be quick.
+    pub fn on_hash_fail(self, callback: impl Fn(PieceIndex) + Send + Sync + 'static) -> Self {
+        self.with(|options| options.callbacks.on_hash_fail = Some(Box::new(callback)))
+    }
+
+    /// Adds the torrent, and gives its events from the very first on.
+    pub async fn start_with_events(self) -> Result<(Torrent, Events), AddError> {
+        let Self {
+            session,
+            source,
+            options,
+        } = self;
+        let metainfo = source.load_from(session.bind()).await?;
+        session.add_loaded(metainfo, options).await
+    }
+}
+
+impl IntoFuture for Add {
+    type Output = Result<Torrent, AddError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { Ok(self.start_with_events().await?.0) })
+    }
+}
+
+impl std::fmt::Debug for Add {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Add")
+            .field("source", &self.source)
+            .field("dir", &self.options.dir)
+            .finish_non_exhaustive()
+    }
+}
+
+/// As seen from the current directory. If there is none, the back end will say so.
+fn absolute(dir: PathBuf) -> PathBuf {
+    std::path::absolute(&dir).unwrap_or(dir)
+}
+
+impl Options {
+    /// The base directory, absolute.
+    pub(crate) fn dir(&self) -> &PathBuf {
+        &self.dir
+    }
+
+    /// One priority a file.
+    pub(crate) fn file_priorities(&self, metainfo: &Metainfo) -> Result<Box<[u32]>, NoSuchFile> {
+        let count = metainfo.info().layout().len();
+        let no_such_file = |file| NoSuchFile {
+            file,
+            count: count as u32,
+        };
+        if self.priorities.len() > count {
+            return Err(no_such_file(FileIndex(count as u32)));
+        }
+        let mut priorities = self.priorities.clone();
+        priorities.resize(count, 1);
+        for &(file, priority) in &self.priority_of {
+            let slot = priorities.get_mut(file.as_usize());
+            *slot.ok_or_else(|| no_such_file(file))? = priority;
+        }
+        Ok(priorities.into())
+    }
+
+    /// Makes the back end; may block.
+    pub(crate) fn storage_maker(
+        &mut self,
+        info: Arc<Info>,
+        wanted: Vec<bool>,
+        pool: headwater_store::Pool,
+    ) -> impl FnOnce() -> Result<Arc<dyn Storage>, StorageError> + Send + use<> {
+        let custom = self.storage.take();
+        let dir = self.dir.clone();
+        let options = FileOptions {
+            allocation: self.allocation,
+            read_only: self.read_only,
+            wanted,
+            pool,
+            ..FileOptions::default()
+        };
+        move || match custom {
+            Some(make) => make(&info),
+            None => Ok(Arc::new(FileStorage::new(info.clone(), dir, options)?)),
+        }
+    }
+
+    /// What it starts from.
+    pub(crate) fn make_start(&mut self, info: &Info, session: &ResumePolicy) -> Start {
+        let policy = self.resume_policy.as_ref().unwrap_or(session);
+        Start {
+            given: self.resume.take(),
+            path: policy.path(info.info_hashes().primary(), &self.dir),
+            trust: self.trust,
+        }
+    }
+}

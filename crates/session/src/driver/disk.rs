@@ -1,0 +1,75 @@
+//! What the disk threads report, and whether they keep up.
+
+use std::time::Instant;
+
+use headwater_metainfo::PieceIndex;
+use headwater_store::{PieceCheck, StoreError};
+use headwater_swarm::PieceCheck as Verdict;
+
+use super::Driver;
+use crate::disk::{DiskEvent, Op};
+
+/// Bytes of blocks that may wait for a disk thread before nothing more is asked for.
+const MAX_WAITING: usize = 16 << 20;
+
+impl Driver {
+    pub(super) fn handle_disk(&mut self, now: Instant, event: DiskEvent) {
+        match event {
+            DiskEvent::Checked(results) => {
+                self.completing -= results.len();
+                for (piece, result) in results {
+                    self.completed(now, piece, result);
+                }
+            }
+            // The block is kept; it is the disk that is in trouble.
+            DiskEvent::StoreFailed(error) => self.fail(error.into()),
+            DiskEvent::Unreadable {
+                peer,
+                blocks,
+                error,
+            } => {
+                for &block in &blocks {
+                    self.swarm.handle_block_unreadable(now, peer, block);
+                }
+                self.unreadable(blocks.iter().map(|block| block.piece), error);
+            }
+            // Looked at before the next requests are made.
+            DiskEvent::CaughtUp => {}
+        }
+    }
+
+    /// A piece was hashed and, if it is good, written.
+    fn completed(&mut self, now: Instant, piece: PieceIndex, result: Result<PieceCheck, StoreError>) {
+        match result {
+            Ok(PieceCheck::Passed) => self.swarm.handle_piece_checked(now, piece, Verdict::Passed),
+            Ok(PieceCheck::Failed) => self.swarm.handle_piece_checked(now, piece, Verdict::Failed),
+            Err(error) => {
+                self.ops.push(Op::Discard(piece));
+                self.swarm.handle_store_failed(now, piece);
+                // Blocks that were on disk by the resume data, and are not: they are fetched again.
+                if !matches!(error, StoreError::Incomplete(_)) {
+                    self.fail(error.into());
+                }
+            }
+        }
+    }
+
+    /// What we have cannot be read: if it is gone, that is found out and it is fetched again.
+    fn unreadable(&mut self, pieces: impl Iterator<Item = PieceIndex>, error: StoreError) {
+        let is_broken = error.storage().is_some_and(|error| !error.kind().is_absence());
+        if is_broken {
+            self.fail(error.into());
+        } else {
+            self.suspect(pieces);
+        }
+    }
+
+    /// Tells the swarm when the disk falls behind, and when it has caught up.
+    pub(super) fn watch_the_disk(&mut self, now: Instant) {
+        let is_behind = self.lane.is_behind(MAX_WAITING);
+        if is_behind != self.is_behind {
+            self.is_behind = is_behind;
+            self.swarm.set_backlogged(now, is_behind);
+        }
+    }
+}

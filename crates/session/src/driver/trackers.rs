@@ -1,0 +1,172 @@
+//! Announces: each in a task of its own, so that a dead tracker delays nothing.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use headwater_swarm::PeerSource;
+use headwater_tracker::{
+    Announce, AnnounceId, AnnounceRequest, AnnounceResponse, Announcer, AnnouncerOptions,
+    TierSnapshot, TrackerError, TrackerUrl,
+};
+use tokio::task::JoinSet;
+
+use super::{Driver, Input};
+use crate::Event;
+use crate::peer_id::random_u64;
+use crate::torrent::Transferred;
+
+/// The trackers of a torrent.
+pub(super) struct Trackers {
+    announcer: Announcer,
+    tasks: JoinSet<()>,
+    phase: Phase,
+    /// Payload bytes up to the last start: trackers are told what came since.
+    base: Transferred,
+    has_downloaded: bool,
+    key: u32,
+    is_changed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Running,
+    Stopping,
+}
+
+impl Trackers {
+    pub(super) fn new(tiers: &[Vec<String>]) -> Self {
+        let tiers = tiers.iter().map(|tier| tier.iter().filter_map(|url| parse(url)).collect());
+        Self {
+            announcer: Announcer::new(tiers.collect(), random_u64(), AnnouncerOptions::default()),
+            tasks: JoinSet::new(),
+            phase: Phase::Idle,
+            base: Transferred::default(),
+            has_downloaded: false,
+            key: random_u64() as u32,
+            is_changed: true,
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.announcer.poll_timeout()
+    }
+
+    /// The user wants to hear from them.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        self.announcer.reannounce(now);
+    }
+
+    pub(super) fn downloaded_something(&mut self) {
+        self.has_downloaded = true;
+    }
+
+    /// All that was wanted is there. Trackers are told only if it is everything, and was downloaded in this run.
+    pub(super) fn completed(&mut self, now: Instant, is_seed: bool) {
+        if is_seed && self.has_downloaded {
+            self.announcer.completed(now);
+        }
+        self.announcer.set_partial_seed(!is_seed);
+    }
+
+    pub(super) fn stop(&mut self, now: Instant) {
+        if self.phase == Phase::Running {
+            self.phase = Phase::Stopping;
+            // What is under way is of no use any more.
+            self.tasks = JoinSet::new();
+            self.announcer.stop(now);
+        }
+    }
+
+    /// Whether every tracker that should know has been told that we stopped.
+    pub(super) fn is_finished(&self) -> bool {
+        self.announcer.is_finished()
+    }
+
+    /// The tiers, if they have changed.
+    pub(super) fn take_snapshot(&mut self) -> Option<Arc<[TierSnapshot]>> {
+        std::mem::take(&mut self.is_changed).then(|| self.announcer.tiers().into())
+    }
+}
+
+fn parse(url: &str) -> Option<TrackerUrl> {
+    url.parse()
+        .inspect_err(|error| tracing::debug!(url, %error, "this tracker is left out"))
+        .ok()
+}
+
+impl Driver {
+    pub(super) fn start_trackers(&mut self, now: Instant) {
+        if self.trackers.phase == Phase::Running {
+            return;
+        }
+        self.trackers.phase = Phase::Running;
+        let stats = self.swarm.stats();
+        self.trackers.base = Transferred {
+            uploaded: stats.uploaded,
+            downloaded: stats.downloaded,
+        };
+        self.trackers.announcer.start(now);
+    }
+
+    /// Makes the announces that are due.
+    pub(super) fn announce(&mut self, now: Instant) {
+        while let Some(announce) = self.trackers.announcer.poll_announce(now) {
+            let request = self.request(&announce);
+            let (client, inputs) = (self.core.tracker.clone(), self.inputs.clone());
+            while self.trackers.tasks.try_join_next().is_some() {}
+            self.trackers.tasks.spawn(async move {
+                let outcome = client.announce(&announce.url, &request).await;
+                let url = announce.url.to_string();
+                let _ = inputs.send(Input::Announced(announce.id, url, outcome));
+            });
+            self.trackers.is_changed = true;
+            self.publisher.changed();
+        }
+    }
+
+    fn request(&self, announce: &Announce) -> AnnounceRequest {
+        let stats = self.swarm.stats();
+        let size = self.shared.info.geometry().total_size();
+        let have = self.shared.pieces.lock().have_bytes();
+        let mut request =
+            AnnounceRequest::new(self.shared.info_hash, self.shared.peer_id, self.core.port);
+        request.uploaded = stats.uploaded - self.trackers.base.uploaded;
+        request.downloaded = stats.downloaded - self.trackers.base.downloaded;
+        request.left = size - have;
+        request.key = self.trackers.key;
+        announce.apply_to(&mut request);
+        request
+    }
+
+    pub(super) fn announced(
+        &mut self,
+        now: Instant,
+        id: AnnounceId,
+        url: String,
+        outcome: Result<AnnounceResponse, TrackerError>,
+    ) {
+        self.trackers.is_changed = true;
+        self.publisher.changed();
+        let event = match &outcome {
+            Ok(answer) => {
+                self.trackers.announcer.handle_success(now, id, answer);
+                Event::TrackerAnswered {
+                    url,
+                    peers: answer.peers.len(),
+                }
+            }
+            Err(error) => {
+                self.trackers.announcer.handle_failure(now, id, error);
+                Event::TrackerFailed {
+                    url,
+                    error: error.to_string(),
+                }
+            }
+        };
+        self.shared.listeners.tell(&event);
+        if let Ok(answer) = outcome {
+            self.swarm.add_peers(now, answer.peers, PeerSource::Tracker);
+        }
+    }
+}

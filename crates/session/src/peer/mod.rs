@@ -1,0 +1,13 @@
+//! Connections to peers: sockets, handshakes, and the task that moves messages.
+
+mod connect;
+mod handshake;
+mod outbox;
+mod reader;
+mod task;
+mod writer;
+
+pub(crate) use connect::Dialler;
+pub(crate) use handshake::{Connection, HandshakeFailure, Hello, accept_handshake};
+pub(crate) use outbox::{Outbox, ServeTarget};
+pub(crate) use task::{CloseReason, PeerContext, Report, run};

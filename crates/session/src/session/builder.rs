@@ -1,0 +1,227 @@
+//! Options for a session.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_metainfo::PeerId;
+use headwater_store::{Pool, PoolOptions};
+use headwater_tracker::{Client, ClientOptions};
+use headwater_wire::ReadBuffers;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::{Core, Defaults, Inner, Registry, Session, listener};
+use super::accept::Acceptor;
+use crate::disk::DiskPool;
+use crate::limit::Bucket;
+use crate::peer::Dialler;
+use crate::{ResumePolicy, SessionError};
+
+/// Connections at most that are being made at a time, of all torrents together.
+const HALF_OPEN: usize = 100;
+
+/// Options for a [`Session`]. Made by [`Session::builder`].
+#[derive(Debug, Clone)]
+#[must_use = "a session is made by start"]
+pub struct SessionBuilder {
+    port: u16,
+    bind: Vec<IpAddr>,
+    listen: bool,
+    max_connections: usize,
+    max_peers: usize,
+    download_limit: u64,
+    upload_limit: u64,
+    disk_threads: usize,
+    write_back_bytes: usize,
+    files: PoolOptions,
+    peer_id: Option<PeerId>,
+    client: String,
+    trackers: bool,
+    resume: ResumePolicy,
+    shutdown_timeout: Duration,
+}
+
+impl Default for SessionBuilder {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
+        Self {
+            port: 6881,
+            bind: Vec::new(),
+            listen: true,
+            max_connections: 500,
+            max_peers: 200,
+            download_limit: 0,
+            upload_limit: 0,
+            disk_threads: processors.clamp(2, 8),
+            write_back_bytes: 32 << 20,
+            files: PoolOptions::default(),
+            peer_id: None,
+            client: concat!("Headwater ", env!("CARGO_PKG_VERSION")).to_owned(),
+            trackers: true,
+            resume: ResumePolicy::Off,
+            shutdown_timeout: Duration::from_secs(3),
+        }
+    }
+}
+
+impl SessionBuilder {
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    /// The port to listen on, 6881 unless given; 0 lets the system choose. See [`SessionError::AddrInUse`].
+    pub fn port(self, port: u16) -> Self {
+        self.with(|options| options.port = port)
+    }
+
+    /// Listen on and connect from this address only; may be given several times. All addresses of the machine unless given.
+    ///
+    /// Peers and trackers of a family for which no address is given are not reached at all.
+    pub fn bind(self, address: impl Into<IpAddr>) -> Self {
+        self.with(|options| options.bind.push(address.into()))
+    }
+
+    /// Whether to listen at all.
+    pub fn listen(self, listen: bool) -> Self {
+        self.with(|options| options.listen = listen)
+    }
+
+    /// Connections at most, of all torrents together. 500.
+    pub fn max_connections(self, max_connections: usize) -> Self {
+        self.with(|options| options.max_connections = max_connections)
+    }
+
+    /// Connections at most of a torrent that does not say otherwise. 200.
+    pub fn max_peers(self, max_peers: usize) -> Self {
+        self.with(|options| options.max_peers = max_peers)
+    }
+
+    /// Bytes a second at most that all torrents together receive, everything on the wire counted; 0 = no limit.
+    pub fn download_limit(self, bytes_per_second: u64) -> Self {
+        self.with(|options| options.download_limit = bytes_per_second)
+    }
+
+    /// Bytes a second at most that all torrents together send, everything on the wire counted; 0 = no limit.
+    pub fn upload_limit(self, bytes_per_second: u64) -> Self {
+        self.with(|options| options.upload_limit = bytes_per_second)
+    }
+
+    /// Threads for disks and hashing, at least 1. As many as there are processors, from 2 to 8.
+    pub fn disk_threads(self, threads: usize) -> Self {
+        self.with(|options| options.disk_threads = threads.max(1))
+    }
+
+    /// Bytes of unfinished pieces that a torrent may keep in memory. 32 MiB.
+    pub fn write_back_bytes(self, bytes: usize) -> Self {
+        self.with(|options| options.write_back_bytes = bytes)
+    }
+
+    /// How many files and maps are kept open, by all torrents together.
+    pub fn files(self, files: PoolOptions) -> Self {
+        self.with(|options| options.files = files)
+    }
+
+    /// Our name in every swarm; each torrent gets a fresh one unless given.
+    pub fn peer_id(self, peer_id: PeerId) -> Self {
+        self.with(|options| options.peer_id = Some(peer_id))
+    }
+
+    /// Name and version of the program, as told to peers (BEP 10) and trackers.
+    pub fn client(self, client: impl Into<String>) -> Self {
+        self.with(|options| options.client = client.into())
+    }
+
+    /// Whether trackers are asked. They are unless this says otherwise.
+    pub fn trackers(self, trackers: bool) -> Self {
+        self.with(|options| options.trackers = trackers)
+    }
+
+    /// Where torrents keep their resume data by themselves; nowhere unless given.
+    pub fn resume_policy(self, policy: ResumePolicy) -> Self {
+        self.with(|options| options.resume = policy)
+    }
+
+    /// What saying goodbye may take, trackers that do not answer and slow disks included. 3 seconds.
+    pub fn shutdown_timeout(self, timeout: Duration) -> Self {
+        self.with(|options| options.shutdown_timeout = timeout)
+    }
+
+    /// Binds the port and starts. Must be called inside of a tokio runtime.
+    #[expect(clippy::unused_async, reason = "callers must not depend on that nothing is waited for")]
+    pub async fn start(self) -> Result<Session, SessionError> {
+        let listeners = if self.listen {
+            listener::bind(&self.bind, self.port)?
+        } else {
+            Vec::new()
+        };
+        let addresses: Vec<_> = listeners
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect();
+        let port = addresses.first().map_or(0, SocketAddr::port);
+        let core = Arc::new(self.core(port)?);
+        let torrents = Registry::default();
+        for listener in listeners {
+            let acceptor = Acceptor::new(core.clone(), torrents.clone());
+            tokio::spawn(acceptor.run(listener));
+        }
+        Ok(Session(Arc::new(Inner {
+            _stop_on_drop: core.closing.clone().drop_guard(),
+            core,
+            torrents,
+            addresses,
+            defaults: Defaults {
+                peer_id: self.peer_id,
+                max_peers: self.max_peers,
+                trackers: self.trackers,
+                resume: self.resume,
+            },
+        })))
+    }
+
+    fn core(&self, port: u16) -> Result<Core, SessionError> {
+        let disk = DiskPool::start(self.disk_threads).map_err(SessionError::Thread)?;
+        Ok(Core {
+            disk: Arc::new(disk),
+            files: Pool::new(self.files),
+            tracker: Client::new(self.tracker_options()),
+            dialler: Dialler {
+                bind: self.bind.clone().into(),
+                connections: Arc::new(Semaphore::new(self.max_connections)),
+                half_open: Arc::new(Semaphore::new(HALF_OPEN)),
+            },
+            port,
+            client: self.client.clone(),
+            download_limit: Arc::new(Bucket::new(self.download_limit)),
+            upload_limit: Arc::new(Bucket::new(self.upload_limit)),
+            buffers: ReadBuffers::new(self.write_back_bytes),
+            write_back_bytes: self.write_back_bytes,
+            check_threads: self.disk_threads,
+            checks: Arc::new(Semaphore::new(1)),
+            shutdown_timeout: self.shutdown_timeout,
+            closing: CancellationToken::new(),
+        })
+    }
+
+    fn tracker_options(&self) -> ClientOptions {
+        let v4 = self.bind.iter().find_map(|ip| match ip {
+            IpAddr::V4(ip) => Some(*ip),
+            IpAddr::V6(_) => None,
+        });
+        let v6 = self.bind.iter().find_map(|ip| match ip {
+            IpAddr::V6(ip) => Some(*ip),
+            IpAddr::V4(_) => None,
+        });
+        ClientOptions {
+            user_agent: self.client.replace(' ', "/"),
+            ipv4: self.bind.is_empty() || v4.is_some(),
+            ipv6: self.bind.is_empty() || v6.is_some(),
+            bind_v4: v4,
+            bind_v6: v6,
+            ..ClientOptions::default()
+        }
+    }
+}

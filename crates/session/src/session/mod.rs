@@ -1,0 +1,306 @@
+//! [`Session`]: many torrents behind one port.
+
+mod accept;
+mod builder;
+mod listener;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_metainfo::{Info, InfoHash, Metainfo, PeerId};
+use headwater_store::Pool;
+use headwater_wire::ReadBuffers;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub use builder::SessionBuilder;
+
+use crate::add::{Add, Options};
+use crate::disk::DiskPool;
+use crate::event::Listeners;
+use crate::limit::Bucket;
+use crate::peer::Dialler;
+use crate::torrent::{Control, Origin, Pieces, Shared};
+use crate::{AddError, Events, ResumePolicy, Source, Torrent, driver, generate_peer_id};
+
+/// Many torrents behind one port, with limits that they share. A handle, cheap to clone.
+///
+/// Must be used inside of a tokio runtime with I/O and time. When the last handle is dropped, everything stops as with
+/// [`shutdown`](Self::shutdown), but nobody waits for it: call that to be sure that data and resume data are on disk and
+/// trackers are told.
+#[derive(Debug, Clone)]
+pub struct Session(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    core: Arc<Core>,
+    torrents: Registry,
+    addresses: Vec<SocketAddr>,
+    defaults: Defaults,
+    _stop_on_drop: DropGuard,
+}
+
+/// What torrents get unless they say otherwise.
+#[derive(Debug)]
+struct Defaults {
+    peer_id: Option<PeerId>,
+    max_peers: usize,
+    trackers: bool,
+    resume: ResumePolicy,
+}
+
+/// The torrents by info-hash; shared with the listeners, but not with the torrents.
+#[derive(Debug, Clone, Default)]
+struct Registry(Arc<Mutex<Torrents>>);
+
+#[derive(Debug, Default)]
+struct Torrents {
+    by_hash: HashMap<InfoHash, Torrent>,
+    is_closed: bool,
+}
+
+/// What every torrent of a session uses.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) disk: Arc<DiskPool>,
+    pub(crate) files: Pool,
+    pub(crate) tracker: headwater_tracker::Client,
+    pub(crate) dialler: Dialler,
+    /// Where we listen; 0 if we do not.
+    pub(crate) port: u16,
+    pub(crate) client: String,
+    pub(crate) download_limit: Arc<Bucket>,
+    pub(crate) upload_limit: Arc<Bucket>,
+    pub(crate) buffers: ReadBuffers,
+    pub(crate) write_back_bytes: usize,
+    pub(crate) check_threads: usize,
+    /// One hash check at a time, so that disks are read in order.
+    pub(crate) checks: Arc<Semaphore>,
+    /// What a torrent may take to say goodbye.
+    pub(crate) shutdown_timeout: Duration,
+    /// The session is over.
+    pub(crate) closing: CancellationToken,
+}
+
+/// A session's figures at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct SessionStats {
+    /// Torrents.
+    pub torrents: usize,
+    /// Payload bytes sent in this run.
+    pub uploaded: u64,
+    /// Payload bytes received in this run.
+    pub downloaded: u64,
+    /// Payload bytes a second, now.
+    pub upload_rate: u64,
+    /// Payload bytes a second, now.
+    pub download_rate: u64,
+    /// Connected peers of all torrents.
+    pub peers: usize,
+}
+
+impl Session {
+    /// Options for a session.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), headwater_session::SessionError> {
+    /// use headwater_session::Session;
+    ///
+    /// let session = Session::builder().port(0).bind([127, 0, 0, 1]).start().await?;
+    /// assert_ne!(session.port(), 0);
+    /// session.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder() -> SessionBuilder {
+        SessionBuilder::default()
+    }
+
+    /// The port on which it listens; 0 if it does not.
+    pub fn port(&self) -> u16 {
+        self.0.core.port
+    }
+
+    /// The addresses on which it listens.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.0.addresses
+    }
+
+    /// Adds a torrent: a path, a URL, bytes, or a [`Metainfo`]. Takes options; await it.
+    pub fn add(&self, source: impl Into<Source>) -> Add {
+        Add::new(self.clone(), source.into())
+    }
+
+    /// Every torrent, in no order.
+    pub fn torrents(&self) -> Vec<Torrent> {
+        let torrents = self.0.torrents.0.lock();
+        torrents.by_hash.values().cloned().collect()
+    }
+
+    /// A torrent by its info-hash.
+    pub fn torrent(&self, info_hash: InfoHash) -> Option<Torrent> {
+        self.0.torrents.find(info_hash)
+    }
+
+    /// Stops a torrent and forgets it; its data stays. Returns when it has said goodbye, which is bounded in time.
+    pub async fn remove(&self, torrent: &Torrent) {
+        torrent.close();
+        torrent.closed().await;
+        self.0.torrents.forget(torrent);
+    }
+
+    /// Bytes a second at most that all torrents together receive, everything on the wire counted; 0 = no limit.
+    pub fn set_download_limit(&self, bytes_per_second: u64) {
+        self.0.core.download_limit.set_rate(bytes_per_second);
+    }
+
+    /// Bytes a second at most that all torrents together send, everything on the wire counted; 0 = no limit.
+    pub fn set_upload_limit(&self, bytes_per_second: u64) {
+        self.0.core.upload_limit.set_rate(bytes_per_second);
+    }
+
+    /// The figures of all torrents together.
+    pub fn stats(&self) -> SessionStats {
+        let torrents = self.torrents();
+        let mut sum = SessionStats {
+            torrents: torrents.len(),
+            ..SessionStats::default()
+        };
+        for stats in torrents.iter().map(Torrent::stats) {
+            sum.uploaded += stats.session_uploaded;
+            sum.downloaded += stats.session_downloaded;
+            sum.upload_rate += stats.upload_rate;
+            sum.download_rate += stats.download_rate;
+            sum.peers += stats.peers;
+        }
+        sum
+    }
+
+    /// Ends everything: peers are closed, trackers are told, data is flushed, resume data is saved, files are closed.
+    ///
+    /// Bounded by [`SessionBuilder::shutdown_timeout`], whatever trackers and disks do: all torrents say goodbye side
+    /// by side. Nothing can be added afterwards.
+    pub async fn shutdown(&self) {
+        self.0.core.closing.cancel();
+        let torrents = self.0.torrents.close();
+        for torrent in &torrents {
+            torrent.closed().await;
+        }
+    }
+
+    /// The addresses of this machine that it is bound to.
+    pub(crate) fn bind(&self) -> &[IpAddr] {
+        &self.0.core.dialler.bind
+    }
+
+    /// Adds a torrent that has been read.
+    pub(crate) async fn add_loaded(
+        &self,
+        metainfo: Metainfo,
+        mut options: Options,
+    ) -> Result<(Torrent, Events), AddError> {
+        let Inner {
+            core,
+            torrents,
+            defaults,
+            ..
+        } = &*self.0;
+        let info = metainfo.info().clone();
+        let info_hash = info.info_hashes().primary();
+        torrents.check_free(info_hash)?;
+        let pieces = Pieces::new(info.clone(), options.file_priorities(&metainfo)?);
+        let make_storage = options.storage_maker(info.clone(), pieces.wanted_files(), core.files.clone());
+        let storage = core.disk.run(make_storage).await?;
+        let parts = driver::Parts {
+            core: core.clone(),
+            storage,
+            start: options.make_start(&info, &defaults.resume),
+            trackers: if defaults.trackers && options.trackers {
+                metainfo.trackers().to_vec()
+            } else {
+                Vec::new()
+            },
+            read_only: options.read_only,
+            max_peers: defaults.max_peers,
+            shared: Arc::new(Shared::new(defaults.origin(options, pieces, info))),
+        };
+        let events = parts.shared.listeners.subscribe();
+        let torrent = torrents.insert(info_hash, || driver::spawn(parts))?;
+        Ok((torrent, events))
+    }
+}
+
+impl Defaults {
+    fn origin(&self, options: Options, pieces: Pieces, info: Arc<Info>) -> Origin {
+        Origin {
+            info,
+            peer_id: options
+                .peer_id
+                .or(self.peer_id)
+                .unwrap_or_else(generate_peer_id),
+            dir: options.dir().clone(),
+            download_limit: options.download_limit,
+            upload_limit: options.upload_limit,
+            pieces,
+            control: Control {
+                state: options.state,
+                sequential: options.sequential,
+                max_peers: options.max_peers,
+                peers: options.peers,
+                revision: 1,
+                ..Control::default()
+            },
+            listeners: Listeners::new(options.callbacks),
+        }
+    }
+}
+
+impl Registry {
+    fn find(&self, info_hash: InfoHash) -> Option<Torrent> {
+        self.0.lock().by_hash.get(&info_hash).cloned()
+    }
+
+    fn check_free(&self, info_hash: InfoHash) -> Result<(), AddError> {
+        let torrents = self.0.lock();
+        if torrents.is_closed {
+            return Err(AddError::Closed);
+        }
+        if torrents.by_hash.contains_key(&info_hash) {
+            return Err(AddError::AlreadyAdded(info_hash));
+        }
+        Ok(())
+    }
+
+    /// Makes and keeps a torrent, unless there is one of that hash.
+    fn insert(
+        &self,
+        info_hash: InfoHash,
+        make: impl FnOnce() -> Torrent,
+    ) -> Result<Torrent, AddError> {
+        let mut torrents = self.0.lock();
+        if torrents.is_closed {
+            return Err(AddError::Closed);
+        }
+        match torrents.by_hash.entry(info_hash) {
+            Entry::Occupied(_) => Err(AddError::AlreadyAdded(info_hash)),
+            Entry::Vacant(place) => Ok(place.insert(make()).clone()),
+        }
+    }
+
+    fn forget(&self, torrent: &Torrent) {
+        self.0.lock().by_hash.remove(&torrent.info_hash());
+    }
+
+    /// Every torrent; none can be added any more.
+    fn close(&self) -> Vec<Torrent> {
+        let mut torrents = self.0.lock();
+        torrents.is_closed = true;
+        torrents.by_hash.values().cloned().collect()
+    }
+}
