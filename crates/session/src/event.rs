@@ -131,7 +131,9 @@ impl Listeners {
             callback(piece);
         }
         let mut streams = self.streams.lock();
-        streams.senders.retain(|sender| sender.send(event.clone()).is_ok());
+        streams
+            .senders
+            .retain(|sender| sender.send(event.clone()).is_ok());
     }
 
     /// Tells that nothing more comes.

@@ -136,7 +136,10 @@ mod tests {
     use super::*;
 
     fn limiter(torrent: u64, session: u64) -> Limiter {
-        Limiter::new(Arc::new(Bucket::new(torrent)), Arc::new(Bucket::new(session)))
+        Limiter::new(
+            Arc::new(Bucket::new(torrent)),
+            Arc::new(Bucket::new(session)),
+        )
     }
 
     async fn time_for(limiter: &Limiter, bytes: usize, chunk: usize) -> Duration {
@@ -150,12 +153,18 @@ mod tests {
 
     fn assert_near(got: Duration, want: f64) {
         let got = got.as_secs_f64();
-        assert!((got - want).abs() < 0.03 * want + 0.12, "{got} s instead of {want} s");
+        assert!(
+            (got - want).abs() < 0.03 * want + 0.12,
+            "{got} s instead of {want} s"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_limit_takes_no_time() {
-        assert_eq!(time_for(&limiter(0, 0), 1 << 30, 1 << 20).await, Duration::ZERO);
+        assert_eq!(
+            time_for(&limiter(0, 0), 1 << 30, 1 << 20).await,
+            Duration::ZERO
+        );
         assert_eq!(limiter(0, 0).acquire(1 << 20).await, 1 << 20);
     }
 
@@ -167,8 +176,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_tighter_bucket_decides() {
-        assert_near(time_for(&limiter(10_000, 1_000_000), 100_000, 16_384).await, 10.0);
-        assert_near(time_for(&limiter(1_000_000, 10_000), 100_000, 16_384).await, 10.0);
+        assert_near(
+            time_for(&limiter(10_000, 1_000_000), 100_000, 16_384).await,
+            10.0,
+        );
+        assert_near(
+            time_for(&limiter(1_000_000, 10_000), 100_000, 16_384).await,
+            10.0,
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -177,11 +192,16 @@ mod tests {
         let torrents: Vec<_> = (0..4)
             .map(|_| Limiter::new(Arc::new(Bucket::new(0)), session.clone()))
             .collect();
-        let times = torrents.iter().map(|limiter| time_for(limiter, 100_000, 16_384));
+        let times = torrents
+            .iter()
+            .map(|limiter| time_for(limiter, 100_000, 16_384));
         let times = futures_util::future::join_all(times).await;
         assert_near(*times.iter().max().unwrap(), 4.0);
         for time in times {
-            assert!(time.as_secs_f64() > 3.0, "one was served before the others: {time:?}");
+            assert!(
+                time.as_secs_f64() > 3.0,
+                "one was served before the others: {time:?}"
+            );
         }
     }
 

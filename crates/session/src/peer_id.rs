@@ -46,6 +46,9 @@ mod tests {
     fn ids_differ_and_are_printable() {
         let ids: std::collections::HashSet<_> = (0..100).map(|_| generate_peer_id()).collect();
         assert_eq!(ids.len(), 100);
-        assert!(ids.iter().all(|id| id.0[8..].iter().all(u8::is_ascii_alphanumeric)));
+        assert!(
+            ids.iter()
+                .all(|id| id.0[8..].iter().all(u8::is_ascii_alphanumeric))
+        );
     }
 }

@@ -107,17 +107,23 @@ pub(crate) struct Start {
 
 impl Start {
     /// Looks at what is there. Blocks, but reads no data.
-    pub(crate) fn look(self, info: &Info, storage: &dyn Storage) -> Result<Beginning, StorageError> {
+    pub(crate) fn look(
+        self,
+        info: &Info,
+        storage: &dyn Storage,
+    ) -> Result<Beginning, StorageError> {
         let stamps = storage.stamps()?;
         let disk = Disk {
             info,
             stamps: &stamps,
         };
         let resume = self.given.or_else(|| self.path.as_deref().and_then(load));
-        let earlier = resume.as_ref().map_or_else(Transferred::default, |resume| Transferred {
-            uploaded: resume.uploaded,
-            downloaded: resume.downloaded,
-        });
+        let earlier = resume
+            .as_ref()
+            .map_or_else(Transferred::default, |resume| Transferred {
+                uploaded: resume.uploaded,
+                downloaded: resume.downloaded,
+            });
         if self.trust {
             return Ok(disk.trusted(earlier));
         }
@@ -181,7 +187,11 @@ impl Disk<'_> {
 
     /// Those pieces whose files are long enough to hold them.
     fn plausible(&self, pieces: impl Iterator<Item = PieceIndex>) -> Vec<PieceIndex> {
-        if self.stamps.iter().all(|stamp| stamp.size.is_none_or(|size| size == 0)) {
+        if self
+            .stamps
+            .iter()
+            .all(|stamp| stamp.size.is_none_or(|size| size == 0))
+        {
             return Vec::new();
         }
         pieces.filter(|&piece| self.is_plausible(piece)).collect()

@@ -108,7 +108,8 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     // One byte more than is allowed shows that there is more.
-    file.take(MAX_TORRENT_SIZE as u64 + 1).read_to_end(&mut bytes)?;
+    file.take(MAX_TORRENT_SIZE as u64 + 1)
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -62,7 +62,9 @@ impl fmt::Display for Detail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Starting => f.write_str("starting"),
-            Self::Checking(progress) => write!(f, "checking, {} of {}", progress.done, progress.total),
+            Self::Checking(progress) => {
+                write!(f, "checking, {} of {}", progress.done, progress.total)
+            }
             Self::Downloading => f.write_str("downloading"),
             Self::Seeding => f.write_str("seeding"),
             Self::Idle => f.write_str("idle"),

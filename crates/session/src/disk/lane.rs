@@ -138,7 +138,8 @@ impl Lane {
                 (self.report)(DiskEvent::Checked(self.store.complete(&batch)));
             }
             let mut state = self.state.lock();
-            let nothing_to_do = state.ready.is_empty() && (state.ops.is_empty() || state.front_taken);
+            let nothing_to_do =
+                state.ready.is_empty() && (state.ops.is_empty() || state.front_taken);
             if nothing_to_do {
                 state.threads -= 1;
                 if state.threads == 0 && mem::take(&mut state.is_watched) {

@@ -166,7 +166,10 @@ impl Driver {
             key,
             outbox: receiver,
             reports: self.reports.clone(),
-            download: Limiter::new(shared.download_limit.clone(), self.core.download_limit.clone()),
+            download: Limiter::new(
+                shared.download_limit.clone(),
+                self.core.download_limit.clone(),
+            ),
             upload: Limiter::new(shared.upload_limit.clone(), self.core.upload_limit.clone()),
             buffers: self.core.buffers.clone(),
         };

@@ -53,7 +53,12 @@ impl Checks {
 
     /// Queues the check that must come before the start, first of all; whether there is one, or it is under way.
     pub(super) fn must_come_first(&mut self) -> bool {
-        if !self.unknown.is_empty() && self.running.as_ref().is_none_or(|running| !running.is_initial) {
+        if !self.unknown.is_empty()
+            && self
+                .running
+                .as_ref()
+                .is_none_or(|running| !running.is_initial)
+        {
             let pieces = mem::take(&mut self.unknown);
             self.queue.push_front(CheckOrder {
                 tally: Tally::new(pieces.len() as u32),
@@ -63,13 +68,18 @@ impl Checks {
             });
         }
         let queued = self.queue.front().is_some_and(|order| order.is_initial);
-        queued || self.running.as_ref().is_some_and(|running| running.is_initial)
+        queued
+            || self
+                .running
+                .as_ref()
+                .is_some_and(|running| running.is_initial)
     }
 
     /// Ends the check at the start; it goes on at the next start.
     pub(super) fn cancel_initial(&mut self) {
         let queued = self.queue.pop_front_if(|order| order.is_initial);
-        self.unknown.extend(queued.into_iter().flat_map(|order| order.pieces));
+        self.unknown
+            .extend(queued.into_iter().flat_map(|order| order.pieces));
         if let Some(running) = &self.running
             && running.is_initial
         {
@@ -93,7 +103,10 @@ impl Checks {
 
     /// Whether it is known what is on disk.
     pub(super) fn is_clear(&self) -> bool {
-        let initial = self.running.as_ref().is_some_and(|running| running.is_initial);
+        let initial = self
+            .running
+            .as_ref()
+            .is_some_and(|running| running.is_initial);
         let queued = self.queue.iter().any(|order| order.is_initial);
         self.unknown.is_empty() && !initial && !queued
     }
@@ -102,7 +115,9 @@ impl Checks {
 impl Driver {
     /// Checks pieces that could not be read, unless that is about to happen anyway.
     pub(super) fn suspect(&mut self, pieces: impl Iterator<Item = PieceIndex>) {
-        let mut pieces: Vec<_> = pieces.filter(|&piece| self.swarm.have().has(piece)).collect();
+        let mut pieces: Vec<_> = pieces
+            .filter(|&piece| self.swarm.have().has(piece))
+            .collect();
         pieces.sort_unstable();
         pieces.dedup();
         let awaited = self.checks.queue.iter().map(|order| &order.pieces);
@@ -152,7 +167,11 @@ impl Driver {
             return;
         };
         let outcomes = mem::take(&mut *running.results.lock());
-        running.order.tally.done.fetch_add(outcomes.len() as u32, Ordering::Relaxed);
+        running
+            .order
+            .tally
+            .done
+            .fetch_add(outcomes.len() as u32, Ordering::Relaxed);
         self.shared.check.add(outcomes.len() as u32);
         for (piece, result) in outcomes {
             running.seen.set(piece);
@@ -197,7 +216,11 @@ impl Driver {
         running.report.failed.sort_unstable();
         if running.is_initial {
             let seen = &running.seen;
-            let left = running.order.pieces.iter().filter(|&&piece| !seen.has(piece));
+            let left = running
+                .order
+                .pieces
+                .iter()
+                .filter(|&&piece| !seen.has(piece));
             self.checks.unknown.extend(left);
         }
         if finished {
@@ -247,10 +270,12 @@ impl Job {
         };
         let threads = core.check_threads;
         let inputs = self.inputs.clone();
-        let spawned = std::thread::Builder::new().name("hw-check".to_owned()).spawn(move || {
-            self.check(threads);
-            drop(permit);
-        });
+        let spawned = std::thread::Builder::new()
+            .name("hw-check".to_owned())
+            .spawn(move || {
+                self.check(threads);
+                drop(permit);
+            });
         if let Err(error) = spawned {
             tracing::error!(%error, "cannot start a thread for a hash check");
             let _ = inputs.send(Input::CheckEnded(false));
@@ -266,7 +291,9 @@ impl Job {
             }
         };
         let cancelled = &self.tally.cancelled;
-        let finished = self.store.check_many(&self.pieces, threads, &report, cancelled);
+        let finished = self
+            .store
+            .check_many(&self.pieces, threads, &report, cancelled);
         let _ = self.inputs.send(Input::CheckEnded(finished));
     }
 }

@@ -39,7 +39,12 @@ impl Driver {
     }
 
     /// A piece was hashed and, if it is good, written.
-    fn completed(&mut self, now: Instant, piece: PieceIndex, result: Result<PieceCheck, StoreError>) {
+    fn completed(
+        &mut self,
+        now: Instant,
+        piece: PieceIndex,
+        result: Result<PieceCheck, StoreError>,
+    ) {
         match result {
             Ok(PieceCheck::Passed) => self.swarm.handle_piece_checked(now, piece, Verdict::Passed),
             Ok(PieceCheck::Failed) => self.swarm.handle_piece_checked(now, piece, Verdict::Failed),
@@ -56,7 +61,9 @@ impl Driver {
 
     /// What we have cannot be read: if it is gone, that is found out and it is fetched again.
     fn unreadable(&mut self, pieces: impl Iterator<Item = PieceIndex>, error: StoreError) {
-        let is_broken = error.storage().is_some_and(|error| !error.kind().is_absence());
+        let is_broken = error
+            .storage()
+            .is_some_and(|error| !error.kind().is_absence());
         if is_broken {
             self.fail(error.into());
         } else {

@@ -187,6 +187,10 @@ impl Driver {
 
     fn wind_down(&mut self, now: Instant) {
         if self.swarm.activity() != Activity::Stopped {
+            // What peers have sent and taken by now counts.
+            while let Ok(report) = self.report_receiver.try_recv() {
+                self.handle_report(now, report);
+            }
             self.swarm.set_activity(now, Activity::Stopped);
         }
         self.dials.abort_all();
@@ -233,7 +237,8 @@ impl Driver {
 
     /// Says so when all that is wanted is there and the files are finished.
     fn note_complete(&mut self, now: Instant) {
-        let is_busy = self.files.is_finishing() || !self.checks.is_clear() || self.life.is_preparing;
+        let is_busy =
+            self.files.is_finishing() || !self.checks.is_clear() || self.life.is_preparing;
         if is_busy || self.life.has_failed {
             return;
         }
@@ -257,7 +262,10 @@ impl Driver {
         let is_settled = match state {
             State::Stopped => stop == Stop::Done,
             _ if self.life.is_closing() => false,
-            _ => self.life.has_failed || (self.life.is_prepared && self.swarm.activity() == state.activity()),
+            _ => {
+                self.life.has_failed
+                    || (self.life.is_prepared && self.swarm.activity() == state.activity())
+            }
         };
         let phase = match (state, stop) {
             (_, Stop::Done) => Phase::Stopped,

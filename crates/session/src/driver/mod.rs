@@ -270,6 +270,7 @@ impl Driver {
         loop {
             self.work();
             if self.life.is_over() {
+                self.publish(now());
                 return;
             }
             let wake = self.next_wake();
@@ -366,7 +367,8 @@ impl Driver {
         if self.life.fail() {
             tracing::error!(torrent = self.shared.info.name(), %error, "the disk failed");
             let failure = error.clone();
-            self.shared.set_status(|status| status.failure = Some(failure));
+            self.shared
+                .set_status(|status| status.failure = Some(failure));
             self.shared.listeners.tell(&Event::Failed(error));
         }
     }

@@ -88,7 +88,9 @@ impl Driver {
         let priorities = {
             let pieces = self.shared.pieces.lock();
             let priorities = pieces.file_priorities().iter();
-            priorities.map(|&each| each.min(u32::from(u8::MAX)) as u8).collect()
+            priorities
+                .map(|&each| each.min(u32::from(u8::MAX)) as u8)
+                .collect()
         };
         let (store, info_hash) = (self.store.clone(), self.shared.store_hash());
         let (path, inputs) = (self.saving.path.clone(), self.inputs.clone());

@@ -36,7 +36,9 @@ enum Phase {
 
 impl Trackers {
     pub(super) fn new(tiers: &[Vec<String>]) -> Self {
-        let tiers = tiers.iter().map(|tier| tier.iter().filter_map(|url| parse(url)).collect());
+        let tiers = tiers
+            .iter()
+            .map(|tier| tier.iter().filter_map(|url| parse(url)).collect());
         Self {
             announcer: Announcer::new(tiers.collect(), random_u64(), AnnouncerOptions::default()),
             tasks: JoinSet::new(),

@@ -34,7 +34,10 @@ pub(crate) struct Connection {
 impl Connection {
     /// Our end.
     pub(crate) fn local_ip(&self) -> Option<IpAddr> {
-        self.stream.local_addr().ok().map(|address| address.ip().to_canonical())
+        self.stream
+            .local_addr()
+            .ok()
+            .map(|address| address.ip().to_canonical())
     }
 }
 

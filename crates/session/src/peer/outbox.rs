@@ -89,7 +89,9 @@ impl Outbox {
 
 fn remove(blocks: &mut Vec<BlockSpan>, block: BlockSpan) -> bool {
     let position = blocks.iter().position(|each| *each == block);
-    position.map(|position| blocks.swap_remove(position)).is_some()
+    position
+        .map(|position| blocks.swap_remove(position))
+        .is_some()
 }
 
 /// Where a disk thread puts the blocks that it has read for a peer.

@@ -53,7 +53,9 @@ impl Reader<'_> {
             while messages.len() < BATCH {
                 match self.read().await {
                     Ok(()) => self.decode(&mut messages)?,
-                    Err(CloseReason::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(CloseReason::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                        break;
+                    }
                     Err(reason) if messages.is_empty() => return Err(reason),
                     Err(reason) => {
                         self.tell(messages).await?;
@@ -68,7 +70,9 @@ impl Reader<'_> {
     async fn read(&mut self) -> Result<(), CloseReason> {
         let room = self.buffer.capacity() - self.buffer.len();
         let granted = self.limiter.acquire(room.max(1)).await;
-        let outcome = self.stream.try_read_buf(&mut (&mut self.buffer).limit(granted));
+        let outcome = self
+            .stream
+            .try_read_buf(&mut (&mut self.buffer).limit(granted));
         let bytes = *outcome.as_ref().unwrap_or(&0);
         self.limiter.refund(granted.saturating_sub(bytes));
         match outcome? {
@@ -86,7 +90,10 @@ impl Reader<'_> {
 
     async fn tell(&self, messages: Vec<Message>) -> Result<(), CloseReason> {
         let report = Report::Received(self.key, messages);
-        self.reports.send(report).await.map_err(|_| CloseReason::Ours)
+        self.reports
+            .send(report)
+            .await
+            .map_err(|_| CloseReason::Ours)
     }
 
     async fn wait_for_the_peer_to_listen(&self) {

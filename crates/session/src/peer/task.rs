@@ -98,7 +98,14 @@ pub(crate) async fn run(connection: Connection, context: PeerContext) {
         reports: reports.clone(),
         backlog: &backlog,
     };
-    let writer = Writer::new(key, &stream, outbox, context.upload, reports.clone(), &backlog);
+    let writer = Writer::new(
+        key,
+        &stream,
+        outbox,
+        context.upload,
+        reports.clone(),
+        &backlog,
+    );
     let reason = tokio::select! {
         reason = reader.run() => reason,
         reason = writer.run() => reason,

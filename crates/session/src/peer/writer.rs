@@ -98,7 +98,8 @@ impl<'a> Writer<'a> {
     async fn write_some(&mut self) -> Result<(), CloseReason> {
         let granted = self.limiter.acquire(self.queue.remaining()).await;
         let outcome = self.write(granted);
-        self.limiter.refund(granted - *outcome.as_ref().unwrap_or(&0));
+        self.limiter
+            .refund(granted - *outcome.as_ref().unwrap_or(&0));
         match outcome {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait().await,
@@ -190,7 +191,10 @@ impl<'a> Writer<'a> {
             sent,
             dropped,
         };
-        self.reports.send(report).await.map_err(|_| CloseReason::Ours)
+        self.reports
+            .send(report)
+            .await
+            .map_err(|_| CloseReason::Ours)
     }
 }
 

@@ -56,7 +56,12 @@ impl Acceptor {
         tokio::spawn(self.clone().shake_hands(stream, address, permit));
     }
 
-    async fn shake_hands(self, stream: TcpStream, address: SocketAddr, permit: OwnedSemaphorePermit) {
+    async fn shake_hands(
+        self,
+        stream: TcpStream,
+        address: SocketAddr,
+        permit: OwnedSemaphorePermit,
+    ) {
         let find = |info_hash| self.find(info_hash);
         let handshake = accept_handshake(stream, address, permit, find);
         let outcome = tokio::select! {

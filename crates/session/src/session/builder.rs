@@ -12,8 +12,8 @@ use headwater_wire::ReadBuffers;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{Core, Defaults, Inner, Registry, Session, listener};
 use super::accept::Acceptor;
+use super::{Core, Defaults, Inner, Registry, Session, listener};
 use crate::disk::DiskPool;
 use crate::limit::Bucket;
 use crate::peer::Dialler;
@@ -150,7 +150,10 @@ impl SessionBuilder {
     }
 
     /// Binds the port and starts. Must be called inside of a tokio runtime.
-    #[expect(clippy::unused_async, reason = "callers must not depend on that nothing is waited for")]
+    #[expect(
+        clippy::unused_async,
+        reason = "callers must not depend on that nothing is waited for"
+    )]
     pub async fn start(self) -> Result<Session, SessionError> {
         let listeners = if self.listen {
             listener::bind(&self.bind, self.port)?

@@ -61,7 +61,11 @@ fn bind_one(address: SocketAddr) -> Result<TcpListener, SessionError> {
 }
 
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -76,10 +80,12 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
 
 fn port_of(listener: &TcpListener) -> Result<u16, SessionError> {
     let address = listener.local_addr();
-    address.map(|address| address.port()).map_err(|error| SessionError::Bind {
-        address: (Ipv4Addr::UNSPECIFIED, 0).into(),
-        error,
-    })
+    address
+        .map(|address| address.port())
+        .map_err(|error| SessionError::Bind {
+            address: (Ipv4Addr::UNSPECIFIED, 0).into(),
+            error,
+        })
 }
 
 #[cfg(test)]
@@ -99,7 +105,10 @@ mod tests {
     #[tokio::test]
     async fn one_port_for_every_address() {
         let listeners = bind(&[], 0).unwrap();
-        let ports: Vec<_> = listeners.iter().map(|listener| port_of(listener).unwrap()).collect();
+        let ports: Vec<_> = listeners
+            .iter()
+            .map(|listener| port_of(listener).unwrap())
+            .collect();
         assert!(ports[0] > 0 && ports.iter().all(|&port| port == ports[0]));
     }
 

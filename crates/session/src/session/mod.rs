@@ -215,7 +215,8 @@ impl Session {
         let info_hash = info.info_hashes().primary();
         torrents.check_free(info_hash)?;
         let pieces = Pieces::new(info.clone(), options.file_priorities(&metainfo)?);
-        let make_storage = options.storage_maker(info.clone(), pieces.wanted_files(), core.files.clone());
+        let make_storage =
+            options.storage_maker(info.clone(), pieces.wanted_files(), core.files.clone());
         let storage = core.disk.run(make_storage).await?;
         let parts = driver::Parts {
             core: core.clone(),

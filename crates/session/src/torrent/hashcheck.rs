@@ -151,7 +151,12 @@ pub(super) fn resolve(
         Check::Piece(PieceIndex(index)) => index..index.saturating_add(1),
         Check::Pieces(range) => range,
         Check::File(file) => pieces_of(info, file)?,
-        Check::Missing => return Ok(geometry.pieces().filter(|&piece| is_missing(piece)).collect()),
+        Check::Missing => {
+            return Ok(geometry
+                .pieces()
+                .filter(|&piece| is_missing(piece))
+                .collect());
+        }
     };
     if range.start > range.end || range.end > count {
         let pieces = range;

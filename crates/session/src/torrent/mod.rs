@@ -193,7 +193,10 @@ impl Torrent {
         }
         let peers = shared.published.lock().peers.clone();
         let count = self.piece_count();
-        peers.iter().map(|peer| PeerInfo::new(peer, count)).collect()
+        peers
+            .iter()
+            .map(|peer| PeerInfo::new(peer, count))
+            .collect()
     }
 
     /// The trackers, by tier.
@@ -272,9 +275,8 @@ impl Torrent {
     /// Returns early if the torrent fails or is removed; not if it is paused or stopped.
     pub async fn wait_complete(&self) -> Result<(), WaitError> {
         let mut status = self.shared().status();
-        let over = |status: &Status| {
-            status.is_complete || status.failure.is_some() || status.is_closed
-        };
+        let over =
+            |status: &Status| status.is_complete || status.failure.is_some() || status.is_closed;
         let status = status.wait_for(over).await.map_err(|_| WaitError::Closed)?;
         match &status.failure {
             _ if status.is_complete => Ok(()),
@@ -313,12 +315,14 @@ impl Torrent {
 
     /// Whether pieces are fetched in order instead of the rarest first.
     pub fn set_sequential(&self, sequential: bool) {
-        self.shared().change(|control| control.sequential = sequential);
+        self.shared()
+            .change(|control| control.sequential = sequential);
     }
 
     /// Connections at most.
     pub fn set_max_peers(&self, max_peers: usize) {
-        self.shared().change(|control| control.max_peers = Some(max_peers));
+        self.shared()
+            .change(|control| control.max_peers = Some(max_peers));
     }
 
     /// Bytes a second at most that it receives, everything on the wire counted; 0 = no limit but the session's.

@@ -116,7 +116,10 @@ impl Pieces {
 
     /// Each piece's priority: the highest of the files that it touches. Empty if all are normal.
     pub(crate) fn piece_priorities(&self) -> Vec<Priority> {
-        let all_normal = self.file_priorities.iter().all(|&each| each == Priority::NORMAL.0);
+        let all_normal = self
+            .file_priorities
+            .iter()
+            .all(|&each| each == Priority::NORMAL.0);
         if all_normal && self.selected.is_full() {
             return Vec::new();
         }
@@ -136,7 +139,10 @@ impl Pieces {
             return 0;
         };
         let geometry = self.info.geometry();
-        let had = self.pieces_of(file).map(PieceIndex).filter(|&piece| self.have.has(piece));
+        let had = self
+            .pieces_of(file)
+            .map(PieceIndex)
+            .filter(|&piece| self.have.has(piece));
         had.map(|piece| {
             let range = geometry.piece_range(piece);
             range.end.min(entry.range().end) - range.start.max(entry.range().start)
@@ -169,7 +175,11 @@ impl Pieces {
         }
         let size = |piece| u64::from(geometry.piece_size(piece));
         self.selected_bytes = selected.ones().map(size).sum();
-        self.left = selected.ones().filter(|&piece| !self.have.has(piece)).map(size).sum();
+        self.left = selected
+            .ones()
+            .filter(|&piece| !self.have.has(piece))
+            .map(size)
+            .sum();
         self.selected = selected;
     }
 }

@@ -153,6 +153,10 @@ impl PeerInfo {
             (self.direction == Direction::Incoming, 'I'),
             (self.is_seed, 'X'),
         ];
-        flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).collect()
+        flags
+            .iter()
+            .filter(|(set, _)| *set)
+            .map(|(_, flag)| flag)
+            .collect()
     }
 }

@@ -69,7 +69,10 @@ impl Sample {
         let torrent = creator.torrent(&hashes).unwrap();
         Self {
             metainfo: Metainfo::from_bytes(&torrent).unwrap(),
-            files: ordered.into_iter().map(|origin| files[origin].clone()).collect(),
+            files: ordered
+                .into_iter()
+                .map(|origin| files[origin].clone())
+                .collect(),
         }
     }
 
@@ -79,7 +82,9 @@ impl Sample {
     }
 
     pub fn path(&self, dir: &Path, file: usize) -> PathBuf {
-        self.metainfo.info().layout().files()[file].path().under(dir)
+        self.metainfo.info().layout().files()[file]
+            .path()
+            .under(dir)
     }
 
     /// Writes all data below `dir`.
@@ -126,7 +131,9 @@ pub async fn seed(sample: &Sample, dir: &Path) -> (Session, Torrent) {
         .read_only(true)
         .await
         .unwrap();
-    soon("the check of the seed", torrent.wait_complete()).await.unwrap();
+    soon("the check of the seed", torrent.wait_complete())
+        .await
+        .unwrap();
     (session, torrent)
 }
 
@@ -134,7 +141,9 @@ pub async fn seed(sample: &Sample, dir: &Path) -> (Session, Torrent) {
 pub async fn until(events: &mut Events, mut is_last: impl FnMut(&Event) -> bool) -> Vec<Event> {
     let mut seen = Vec::new();
     loop {
-        let event = soon("an event", events.next()).await.expect("a further event");
+        let event = soon("an event", events.next())
+            .await
+            .expect("a further event");
         let done = is_last(&event);
         seen.push(event);
         if done {
