@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod files;
 mod fuzz;
 mod interop;
+mod swarm_test;
 mod tidy;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +25,8 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Transfer between headwater and other clients, and compare every byte
     Interop(interop::Arguments),
+    /// Let a swarm of real sessions download over loopback and compare every byte
+    SwarmTest(swarm_test::Args),
     /// Check the rules of the house: floors, sans-IO crates, unsafe code, docs, file sizes
     Tidy,
 }
@@ -32,6 +36,7 @@ fn main() -> anyhow::Result<()> {
         Command::Bench(args) => bench::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Interop(arguments) => interop::run(&arguments),
+        Command::SwarmTest(args) => swarm_test::run(&args),
         Command::Tidy => tidy::run(),
     }
 }

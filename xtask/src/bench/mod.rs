@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use clap::ValueEnum;
-use rand::{RngExt, SeedableRng};
 
 use clients::{Client, Seed};
 use report::Row;
+
+use crate::files::{same_bytes, write_noise};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -142,36 +143,9 @@ impl Bench {
     /// A file of noise and its torrent.
     fn make_torrent(&self, name: &str, mib: u64) -> anyhow::Result<PathBuf> {
         let data = self.folder.join(name);
-        let mut noise = rand::rngs::SmallRng::seed_from_u64(mib);
-        let mut file = std::fs::File::create(&data)?;
-        let mut chunk = vec![0; 1 << 20];
-        for _ in 0..mib {
-            noise.fill(&mut chunk[..]);
-            std::io::Write::write_all(&mut file, &chunk)?;
-        }
+        write_noise(&data, mib << 20, mib)?;
         let torrent = self.folder.join(format!("{name}.torrent"));
         clients::create(&self.program, &data, &torrent)?;
         Ok(torrent)
     }
-}
-
-fn same_bytes(left: &Path, right: &Path) -> anyhow::Result<bool> {
-    use std::io::Read;
-    let mut sides = [std::fs::File::open(left)?, std::fs::File::open(right)?];
-    if sides[0].metadata()?.len() != sides[1].metadata()?.len() {
-        return Ok(false);
-    }
-    let mut chunks = [vec![0; 1 << 20], vec![0; 1 << 20]];
-    let mut rest = sides[0].metadata()?.len();
-    while rest > 0 {
-        let length = rest.min(1 << 20) as usize;
-        for (side, chunk) in sides.iter_mut().zip(&mut chunks) {
-            side.read_exact(&mut chunk[..length])?;
-        }
-        if chunks[0][..length] != chunks[1][..length] {
-            return Ok(false);
-        }
-        rest -= length as u64;
-    }
-    Ok(true)
 }
