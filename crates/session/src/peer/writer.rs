@@ -163,7 +163,11 @@ impl<'a> Writer<'a> {
                 Err(mpsc::error::TryRecvError::Disconnected) => break false,
             }
         };
-        let waiting = self.queue.remaining() - self.queue.block_bytes();
+        // A block that has begun counts in full among the blocks, and in part among what remains.
+        let waiting = self
+            .queue
+            .remaining()
+            .saturating_sub(self.queue.block_bytes());
         let before = self.backlog.bytes.swap(waiting, Ordering::Relaxed);
         if waiting < before {
             self.backlog.shrunk.notify_waiters();
