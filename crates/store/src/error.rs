@@ -223,3 +223,31 @@ impl StoreError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_system_s_errors_are_sorted() {
+        use StorageErrorKind as Kind;
+        use rustix::io::Errno;
+        let expected = [
+            (
+                Kind::DiskFull,
+                &[Errno::NOSPC, Errno::DQUOT, Errno::FBIG][..],
+            ),
+            (Kind::Permission, &[Errno::ACCESS, Errno::PERM, Errno::ROFS]),
+            (Kind::Missing, &[Errno::NOENT]),
+            (Kind::WrongType, &[Errno::ISDIR, Errno::NOTDIR]),
+            (Kind::OutsideBase, &[Errno::XDEV]),
+            (Kind::Io, &[Errno::IO, Errno::NOMEM, Errno::MFILE]),
+        ];
+        for (kind, errors) in expected {
+            for &errno in errors {
+                assert_eq!(StorageErrorKind::of(&errno.into()), kind, "{errno:?}");
+            }
+        }
+    }
+}

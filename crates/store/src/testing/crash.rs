@@ -87,7 +87,7 @@ impl Storage for CrashStorage {
         for cached in cache
             .ranges
             .within(range.clone())
-            .chain([range.end..range.end])
+            .chain(std::iter::once(range.end..range.end))
         {
             let gap = (position - offset) as usize..(cached.start - offset) as usize;
             if !gap.is_empty() {
