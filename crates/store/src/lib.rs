@@ -1,4 +1,63 @@
-//! Pieces on disk: mapped reads, positioned writes, part file, verification, resume data.
+//! Pieces of torrents on disk: written once, verified before they count, and never a lie about what is there.
+//!
+//! - [`Storage`] is the trait behind which a torrent's bytes live. [`FileStorage`] keeps them in files, with lazily opened,
+//!   pooled descriptors, reserved space, mapped windows for serving and a part file for skipped files;
+//!   [`MemoryStorage`] keeps them in memory.
+//! - [`PieceStore`] assembles blocks into pieces in a bounded buffer, hashes complete ones from memory, many at a time,
+//!   writes the good ones with one vectored write each, and gives out nothing that is not verified.
+//! - [`ResumeData`] is what survives a restart: checksummed, saved atomically, and believed only for files that have not changed.
+//! - [`testing`] has made-up torrents, faults and crashes on demand.
+//!
+//! Everything blocks and is thread-safe: call it from disk threads. It knows nothing of peers, and needs no async runtime.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use headwater_store::{Contents, FileOptions, FileStorage, Options, PieceCheck, PieceStore, Storage};
+//! # use headwater_store::testing::Sample;
+//! # let dir = tempfile::tempdir()?;
+//! # let torrent = Arc::new(Sample::new([("album/one", 30_000), ("album/two", 50_000)], 32_768));
+//!
+//! // `torrent` is an `Arc` of a torrent's `headwater_metainfo::Info`.
+//! let storage = Arc::new(FileStorage::new(torrent.clone(), dir.path(), FileOptions::default())?);
+//! let store = PieceStore::new(torrent.clone(), storage.clone(), Options::default());
+//!
+//! // What is there already?
+//! let pieces: Vec<_> = torrent.geometry().pieces().collect();
+//! for &piece in &pieces {
+//!     assert_eq!(store.check(piece)?, PieceCheck::Failed);
+//! }
+//!
+//! // Download: blocks come from peers, in any order.
+//! storage.prepare()?;
+//! for &piece in &pieces {
+//!     for block in torrent.geometry().blocks(piece) {
+//!         store.add_block(block, torrent.block(block))?;
+//!     }
+//! }
+//! for (_piece, result) in store.complete(&pieces) {
+//!     assert_eq!(result?, PieceCheck::Passed);
+//! }
+//!
+//! // Serve.
+//! let block = torrent.geometry().block(pieces[1], 0).unwrap();
+//! assert_eq!(store.read_block(block)?, torrent.block(block));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Durability
+//!
+//! | after | data survives |
+//! |---|---|
+//! | [`PieceStore::add_block`] | nothing: it waits in memory |
+//! | [`PieceStore::complete`] says [`Passed`](PieceCheck::Passed) | the end of the process |
+//! | [`PieceStore::checkpoint`] | the end of the machine's power |
+//!
+//! Resume data claims what a checkpoint says and is saved after it, so it never runs ahead of the disk. Nothing is synced on its
+//! own account: how often a checkpoint is made is for the program to decide.
+//!
+//! # Unsafe code
+//!
+//! One line, which makes a slice of mapped memory; its argument stands at the top of `src/file/map.rs`.
 #![deny(unsafe_code)]
 
 mod contents;
@@ -20,3 +79,7 @@ pub use memory::MemoryStorage;
 pub use pieces::{Checkpoint, Options, PieceCheck, PieceStore};
 pub use resume::{MAX_RESUME_SIZE, ResumeData, ResumeError, Trusted};
 pub use storage::{FileStamp, Storage};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -365,6 +365,22 @@ fn blocks_that_are_none_are_refused() {
 }
 
 #[test]
+fn more_slices_than_a_call_takes_are_written() {
+    let sample = Arc::new(Sample::new([("a", 100_000)], 16_384));
+    for portable in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let options = FileOptions {
+            portable,
+            ..FileOptions::default()
+        };
+        let storage = FileStorage::new(sample.clone(), dir.path(), options).unwrap();
+        let slices: Vec<_> = sample.data().chunks(33).map(IoSlice::new).collect();
+        storage.write_at(0, &slices).unwrap();
+        assert!(fs::read(dir.path().join("a")).unwrap() == sample.data()[..]);
+    }
+}
+
+#[test]
 fn open_files_are_bounded() {
     let files: Vec<_> = (0..300)
         .map(|index| (format!("t/{index}"), 1_000))

@@ -108,9 +108,9 @@ impl Pair {
     fn run(&mut self, step: &Step) {
         let files = self.torrent.layout().len();
         match step {
-            Step::Write(a, b, seed) => self.write(a, b, *seed),
+            Step::Write(a, b, seed) => self.write(*a, *b, *seed),
             Step::Read(a, b) => {
-                let range = self.range(a, b);
+                let range = self.range(*a, *b);
                 self.compare(range);
             }
             Step::Want(wanted) => {
@@ -136,13 +136,13 @@ impl Pair {
         }
     }
 
-    fn range(&self, a: &Index, b: &Index) -> std::ops::Range<usize> {
+    fn range(&self, a: Index, b: Index) -> std::ops::Range<usize> {
         let size = self.model.len() + 1;
         let (a, b) = (a.index(size), b.index(size));
         a.min(b)..a.max(b)
     }
 
-    fn write(&mut self, a: &Index, b: &Index, seed: u8) {
+    fn write(&mut self, a: Index, b: Index, seed: u8) {
         let range = self.range(a, b);
         let mut data: Vec<u8> = range
             .clone()
@@ -195,7 +195,8 @@ impl Pair {
             let path = entry.path().under(self.dir.path());
             assert!(
                 !(*shunned || entry.is_pad()) || !path.exists(),
-                "{path:?} is skipped"
+                "{} is skipped",
+                path.display()
             );
         }
     }
