@@ -95,6 +95,8 @@ pub struct FileStorage {
     part: RwLock<PartFile>,
     /// Files written since the last sync.
     dirty: Box<[AtomicBool]>,
+    /// Files that become wanted are to be made ready at once.
+    is_prepared: AtomicBool,
     /// The file system does not say whether bytes are in memory.
     cannot_tell: AtomicBool,
     /// Folders with new entries since the last sync.
@@ -136,6 +138,7 @@ impl FileStorage {
             places: RwLock::default(),
             part: RwLock::new(part),
             dirty: (0..count).map(|_| AtomicBool::new(false)).collect(),
+            is_prepared: AtomicBool::new(false),
             cannot_tell: AtomicBool::new(false),
             dirty_folders: Mutex::default(),
         };

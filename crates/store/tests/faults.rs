@@ -491,6 +491,23 @@ fn attributes_are_kept() {
 }
 
 #[test]
+fn a_skipped_file_that_exists_is_not_made_longer() {
+    let sample = Arc::new(Sample::new([("a", 30_000), ("b", 30_000)], 16_384));
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("b"), "short").unwrap();
+    let options = FileOptions {
+        wanted: vec![true, false],
+        ..FileOptions::default()
+    };
+    let storage = FileStorage::new(sample, dir.path(), options).unwrap();
+    let length = || fs::metadata(dir.path().join("b")).unwrap().len();
+    storage.prepare().unwrap();
+    assert_eq!(length(), 5);
+    storage.set_wanted(&[true, true]).unwrap();
+    assert_eq!(length(), if cfg!(target_os = "linux") { 30_000 } else { 5 });
+}
+
+#[test]
 fn a_skipped_file_that_exists_is_used_as_it_is() {
     let sample = Arc::new(Sample::new([("a", 30_000), ("b", 30_000)], 16_384));
     let dir = tempfile::tempdir().unwrap();
@@ -546,7 +563,9 @@ fn pieces_are_completed_served_and_checked_by_many_threads_at_once() {
             .map(std::thread::ScopedJoinHandle::join)
             .collect();
         done.store(true, Ordering::Relaxed);
-        results.into_iter().for_each(|result| result.unwrap());
+        for result in results {
+            result.unwrap();
+        }
     });
     assert!(store.verified().is_full());
     serve(&store, &sample);

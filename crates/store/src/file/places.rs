@@ -2,6 +2,7 @@
 
 use std::io::IoSlice;
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use headwater_metainfo::{FileEntry, FileIndex, FileLayout, FileSpan};
 
@@ -17,6 +18,8 @@ const MOVE_LENGTH: u64 = 256 * 1024;
 pub(super) enum Place {
     /// To the file itself.
     Real,
+    /// To the file itself, which is skipped but exists; nothing is reserved for it.
+    Kept,
     /// To the part file: the file is skipped and does not exist.
     Part,
     /// Nowhere.
@@ -60,7 +63,7 @@ pub(super) fn segments<'a>(
         let start = position;
         position += span.length;
         match places[span.file.as_usize()] {
-            Place::Real => Some(Segment::Real(span)),
+            Place::Real | Place::Kept => Some(Segment::Real(span)),
             Place::Pad => Some(Segment::Pad(span)),
             Place::Part => {
                 while let Some(next) =
@@ -83,7 +86,8 @@ impl FileStorage {
                 return Place::Pad;
             }
             match wanted.get(index) {
-                Some(false) if !self.exists(entry) => Place::Part,
+                Some(false) if self.exists(entry) => Place::Kept,
+                Some(false) => Place::Part,
                 _ => Place::Real,
             }
         };
@@ -117,13 +121,14 @@ impl FileStorage {
             *places = new;
             return Ok(());
         }
+        let is_prepared = self.is_prepared.load(Ordering::Relaxed);
         for (file, entry) in self.contents.layout().iter() {
             let at = file.as_usize();
-            if new[at] == Place::Real {
+            if matches!(new[at], Place::Real | Place::Kept) {
                 self.move_out_of_part(file, entry)?;
-                if places[at] == Place::Part && wanted.get(at) != Some(&false) {
-                    self.prepare_file(file, entry)?;
-                }
+            }
+            if is_prepared && new[at] == Place::Real && places[at] != Place::Real {
+                self.prepare_file(file, entry)?;
             }
             places[at] = new[at];
         }

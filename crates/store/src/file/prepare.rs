@@ -21,11 +21,15 @@ impl FileStorage {
             .map_err(|error| StorageError::from_io(Operation::Create, &self.base, error))?;
         let places = self.places.write();
         for (file, entry) in self.contents.layout().iter() {
-            if places[file.as_usize()] == Place::Real {
+            let place = places[file.as_usize()];
+            if matches!(place, Place::Real | Place::Kept) {
                 self.move_out_of_part(file, entry)?;
+            }
+            if place == Place::Real {
                 self.prepare_file(file, entry)?;
             }
         }
+        self.is_prepared.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -175,10 +179,10 @@ impl FileStorage {
             .zip(&*places)
             .map(|(entry, place)| match place {
                 Place::Pad => FileStamp::MISSING,
-                Place::Real if !part.touches(entry.range()) => {
+                Place::Real | Place::Kept if !part.touches(entry.range()) => {
                     stamp_of(std::fs::metadata(entry.path().under(&self.base)))
                 }
-                Place::Real | Place::Part => part_stamp,
+                Place::Real | Place::Kept | Place::Part => part_stamp,
             })
             .collect()
     }
