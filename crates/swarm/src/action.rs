@@ -109,7 +109,7 @@ pub enum Event {
     },
     /// A peer told about its extensions and its client (BEP 10).
     PeerIdentified(PeerKey),
-    /// The last piece that was wanted is there.
+    /// The last piece that was wanted is there, or the last one that was missing is no longer wanted.
     Complete,
 }
 

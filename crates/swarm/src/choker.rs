@@ -71,3 +71,86 @@ pub(crate) fn optimistic(mut peers: Vec<Candidate>, slots: usize) -> Vec<PeerKey
     peers.sort_by_key(|peer| (peer.optimistic_at, peer.tie));
     peers.iter().take(slots).map(|peer| peer.key).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn candidates(count: u32) -> (Vec<Candidate>, Instant) {
+        #[expect(clippy::disallowed_methods, reason = "virtual time needs an origin")]
+        let now = Instant::now();
+        let candidate = |index| Candidate {
+            key: PeerKey::for_tests(index),
+            unchoked: false,
+            snubbed: false,
+            gives: 0,
+            takes: 0,
+            since: now,
+            optimistic_at: None,
+            tie: index,
+        };
+        ((0..count).map(candidate).collect(), now)
+    }
+
+    fn key(index: u32) -> PeerKey {
+        PeerKey::for_tests(index)
+    }
+
+    #[test]
+    fn automatic_slots_grow_with_the_rate() {
+        assert_eq!(slots(UploadSlots::Auto, 0), 8);
+        assert_eq!(slots(UploadSlots::Auto, 1 << 20), 24);
+        assert_eq!(slots(UploadSlots::Auto, 1 << 40), 64);
+        assert_eq!(slots(UploadSlots::Fixed(3), 1 << 40), 3);
+        assert_eq!([0, 1, 4, 10].map(optimistic_slots), [0, 1, 1, 2]);
+    }
+
+    #[test]
+    fn those_who_give_most_win_unless_they_owe() {
+        let (mut peers, _) = candidates(5);
+        peers[1].gives = 10;
+        peers[3].gives = 20;
+        peers[4].gives = 1_000;
+        peers[4].snubbed = true;
+        assert_eq!(tit_for_tat(peers.clone(), 2), [key(3), key(1)]);
+        // Among equals, nobody is choked without a reason.
+        peers[2].unchoked = true;
+        assert_eq!(tit_for_tat(peers, 3)[2], key(2));
+    }
+
+    #[test]
+    fn a_seed_keeps_the_fastest_and_lets_those_in_who_waited_longest() {
+        let (mut peers, now) = candidates(8);
+        for (index, peer) in peers.iter_mut().enumerate() {
+            peer.unchoked = index < 4;
+            peer.takes = if peer.unchoked { index as u64 } else { 0 };
+            peer.since = now + Duration::from_secs(10 - index as u64);
+        }
+        // The slowest of those who had a slot makes room for the one that has waited longest.
+        assert_eq!(seeding(peers, 4), [key(3), key(2), key(1), key(7)]);
+    }
+
+    #[test]
+    fn a_seed_fills_its_slots() {
+        for unchoked in 0..6 {
+            for slots in 0..6 {
+                let (mut peers, _) = candidates(6);
+                peers
+                    .iter_mut()
+                    .take(unchoked)
+                    .for_each(|peer| peer.unchoked = true);
+                assert_eq!(seeding(peers, slots).len(), slots);
+            }
+        }
+    }
+
+    #[test]
+    fn trials_go_to_those_who_had_none() {
+        let (mut peers, now) = candidates(3);
+        peers[0].optimistic_at = Some(now + Duration::from_secs(1));
+        peers[1].optimistic_at = Some(now);
+        assert_eq!(optimistic(peers, 2), [key(2), key(1)]);
+    }
+}

@@ -14,8 +14,6 @@ const MAX_FAILURES: u8 = 3;
 const RETRY: Duration = Duration::from_secs(15);
 /// Wait before a lost connection is taken up again.
 const RECONNECT: Duration = Duration::from_secs(10);
-/// A connection that lasted this long was none that failed.
-const GOOD_SESSION: Duration = Duration::from_secs(30);
 /// An address that was given up may be named again after this.
 const FORGIVE: Duration = Duration::from_mins(5);
 
@@ -23,7 +21,10 @@ const FORGIVE: Duration = Duration::from_mins(5);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Parting {
     /// The connection broke, or was closed by the other end.
-    Lost { lasted: Duration },
+    Lost {
+        /// Something came of it.
+        useful: bool,
+    },
     /// Neither end needs the other now.
     Redundant,
     /// We closed it and mean to be back.
@@ -209,8 +210,8 @@ impl PeerList {
             return;
         }
         match how {
-            Parting::Lost { lasted } if lasted < GOOD_SESSION => self.fail(now, address),
-            Parting::Lost { .. } => {
+            Parting::Lost { useful: false } => self.fail(now, address),
+            Parting::Lost { useful: true } => {
                 entry.failures = 0;
                 self.set_state(now, address, State::Waiting(now + RECONNECT));
             }
@@ -328,4 +329,86 @@ fn is_dialable(address: SocketAddr) -> bool {
     let ip = address.ip();
     let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
     address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(capacity: usize) -> (PeerList, Instant) {
+        #[expect(clippy::disallowed_methods, reason = "virtual time needs an origin")]
+        let now = Instant::now();
+        (PeerList::new(capacity, Some(6_881)), now)
+    }
+
+    fn address(index: u32) -> SocketAddr {
+        let [_, a, b, c] = index.to_be_bytes();
+        SocketAddr::from(([11, a, b, c], 6_881))
+    }
+
+    #[test]
+    fn it_is_bounded_and_makes_room_for_better_ones() {
+        let (mut list, now) = list(100);
+        for index in 0..5_000 {
+            list.add(now, address(index), PeerSource::Exchange);
+        }
+        assert_eq!(list.len(), 100);
+        let (failed, _) = list.next(now).unwrap();
+        list.dial_failed(now, failed);
+        list.add(now, address(9_999), PeerSource::Tracker);
+        assert_eq!(list.len(), 100);
+        let mut dialled = Vec::new();
+        while let Some((address, _)) = list.next(now + RETRY) {
+            dialled.push(address);
+        }
+        assert!(dialled.contains(&address(9_999)) && !dialled.contains(&failed));
+        list.check_invariants();
+    }
+
+    #[test]
+    fn nobody_listens_at_odd_addresses() {
+        let (mut list, now) = list(100);
+        for odd in [
+            "0.0.0.0:1",
+            "10.0.0.1:0",
+            "224.0.0.1:1",
+            "255.255.255.255:1",
+            "[::]:1",
+            "[ff02::1]:1",
+        ] {
+            list.add(now, odd.parse().unwrap(), PeerSource::Tracker);
+        }
+        assert_eq!(list.len(), 0);
+    }
+
+    #[test]
+    fn named_by_the_user_comes_first_then_the_canonical_priority() {
+        let (mut list, now) = list(100);
+        (0..20).for_each(|index| list.add(now, address(index << 12), PeerSource::Tracker));
+        list.add(now, address(99), PeerSource::User);
+        let own: SocketAddr = "12.34.56.78:6881".parse().unwrap();
+        list.learn_own_ip(own.ip());
+        list.check_invariants();
+        assert_eq!(list.next(now), Some((address(99), PeerSource::User)));
+        let rest = std::iter::from_fn(|| list.next(now));
+        let priorities: Vec<_> = rest
+            .map(|(address, _)| canonical::priority(own, address))
+            .collect();
+        assert!(priorities.is_sorted_by(|a, b| a >= b) && priorities.len() == 20);
+    }
+
+    #[test]
+    fn given_up_is_forgiven_when_named_again_later() {
+        let (mut list, mut now) = list(10);
+        list.add(now, address(1), PeerSource::Tracker);
+        for _ in 0..MAX_FAILURES {
+            now += RETRY * 4;
+            assert_eq!(list.next(now).unwrap().0, address(1));
+            list.dial_failed(now, address(1));
+        }
+        list.add(now, address(1), PeerSource::Tracker);
+        assert_eq!(list.next(now + FORGIVE), None);
+        list.add(now + FORGIVE, address(1), PeerSource::Tracker);
+        assert!(list.next(now + FORGIVE).is_some());
+    }
 }

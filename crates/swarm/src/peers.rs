@@ -11,6 +11,13 @@ pub struct PeerKey {
     serial: u32,
 }
 
+#[cfg(test)]
+impl PeerKey {
+    pub(crate) fn for_tests(slot: u32) -> Self {
+        Self { slot, serial: 0 }
+    }
+}
+
 /// Peers in the order of their slots, which depends on nothing but the order of events.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {

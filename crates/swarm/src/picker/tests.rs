@@ -7,9 +7,6 @@ use headwater_metainfo::PeerId;
 use proptest::prelude::*;
 
 use super::*;
-use crate::peer::Peer;
-use crate::peers::Peers;
-use crate::{Connected, Direction, Limits, PeerSource};
 
 const BLOCKS: u32 = 3;
 
@@ -135,8 +132,8 @@ impl Pair {
             model: Model {
                 pieces,
                 priorities: vec![1; pieces as usize],
-                peers: keys(peers)
-                    .into_iter()
+                peers: (0..peers as u32)
+                    .map(PeerKey::for_tests)
                     .map(|key| (key, BTreeSet::new(), PeerPieces::None { len: pieces }))
                     .collect(),
                 ..Model::default()
@@ -346,28 +343,6 @@ fn contributor(key: PeerKey) -> Contributor {
         address: SocketAddr::from(([10, 0, 0, 1], 1)),
         peer_id: PeerId([0; 20]),
     }
-}
-
-/// Keys of `count` different peers.
-fn keys(count: usize) -> Vec<PeerKey> {
-    #[expect(clippy::disallowed_methods, reason = "virtual time needs an origin")]
-    let now = std::time::Instant::now();
-    let mut peers = Peers::default();
-    let connected = Connected {
-        address: SocketAddr::from(([10, 0, 0, 1], 1)),
-        direction: Direction::Incoming,
-        handshake: headwater_wire::Handshake {
-            reserved: headwater_wire::Reserved::default(),
-            info_hash: headwater_metainfo::InfoHash([0; 20]),
-            peer_id: PeerId([0; 20]),
-        },
-        local_ip: None,
-        source: PeerSource::Incoming,
-    };
-    let reserved = headwater_wire::Reserved::default();
-    let limits = Limits::default();
-    let build = |key| Peer::new(key, now, &connected, reserved, 1, &limits);
-    (0..count).map(|_| peers.insert(build)).collect()
 }
 
 proptest! {

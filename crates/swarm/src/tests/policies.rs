@@ -616,3 +616,107 @@ fn a_peer_that_drops_requests_does_not_stop_the_download() {
     net.run_until(MINUTE * 2, |net| net.has_all(leech));
     let _ = good;
 }
+
+#[test]
+fn of_two_connections_the_one_of_the_greater_id_stays() {
+    use Direction::{Incoming, Outgoing};
+    // Our id begins with a dash: greater than peer 1's, less than peer 200's.
+    for (index, stays) in [(1, Outgoing), (200, Incoming)] {
+        for first in [Incoming, Outgoing] {
+            let mut rig = Rig::new(config(0, 4));
+            let second = if first == Incoming {
+                Outgoing
+            } else {
+                Incoming
+            };
+            let reserved = rig.torrent.reserved();
+            let old = rig
+                .connect_with(Rig::connected(index, reserved, first))
+                .unwrap();
+            let new = rig.connect_with(Rig::connected(index, reserved, second));
+            if first == stays {
+                assert_eq!(new, Err(Refused::Duplicate));
+                assert!(rig.torrent.peer(old).is_some());
+            } else {
+                assert!(new.is_ok());
+                assert_eq!(rig.disconnected(old), Some(DisconnectReason::Duplicate));
+            }
+            assert_eq!(rig.torrent.stats().peers, 1);
+        }
+    }
+}
+
+#[test]
+fn of_two_connections_from_the_same_end_the_older_stays() {
+    let mut rig = Rig::new(config(0, 4));
+    let old = rig.connect(1);
+    let mut again = Rig::connected(1, rig.torrent.reserved(), Direction::Incoming);
+    again.address.set_port(1);
+    assert_eq!(rig.connect_with(again), Err(Refused::Duplicate));
+    assert!(rig.torrent.peer(old).is_some());
+}
+
+#[test]
+fn suspects_prove_themselves_with_pieces_of_their_own() {
+    let mut configuration = config(0, 40);
+    configuration.priorities = vec![Priority::SKIP; 40];
+    configuration.priorities[0] = Priority::NORMAL;
+    let mut rig = Rig::new(configuration);
+    let (a, b) = (rig.connect_seed(1), rig.connect(2));
+    rig.say_reqq(a, 30);
+    rig.say_reqq(b, 30);
+    rig.say(b, [Message::HaveAll]);
+    // Two blocks from each of them.
+    let asked = rig.requests(a);
+    rig.answer(a, asked[0]);
+    rig.answer(a, asked[1]);
+    rig.say(
+        a,
+        [
+            Message::Choke,
+            Message::Reject(asked[2]),
+            Message::Reject(asked[3]),
+        ],
+    );
+    rig.take();
+    rig.say(b, [Message::Unchoke]);
+    for span in rig.requests(b) {
+        rig.answer(b, span);
+    }
+    assert_eq!(rig.completed(), [0]);
+    rig.say(a, [Message::Unchoke]);
+    rig.take();
+    rig.fail(0);
+    assert_eq!((rig.disconnected(a), rig.disconnected(b)), (None, None));
+    rig.torrent.set_priorities(rig.now, vec![]);
+    rig.drain();
+    // 30 blocks are seven pieces and a half, but they share none.
+    let (of_a, of_b) = (rig.requests(a), rig.requests(b));
+    assert_eq!((of_a.len(), of_b.len()), (30, 30));
+    assert!(!of_a.iter().any(|x| of_b.iter().any(|y| x.piece == y.piece)));
+    // One passes, and is trusted again; the other one fails, and there is nobody else to blame.
+    for (peer, asked) in [(a, &of_a), (b, &of_b)] {
+        for span in asked.iter().filter(|span| span.piece == asked[0].piece) {
+            rig.answer(peer, *span);
+        }
+    }
+    rig.pass(of_a[0].piece.0);
+    rig.fail(of_b[0].piece.0);
+    assert_eq!(rig.disconnected(b), Some(DisconnectReason::Banned));
+    assert_eq!(rig.disconnected(a), None);
+}
+
+#[test]
+fn the_same_calls_give_the_same_actions() {
+    let run = || {
+        let mut net = Net::new();
+        let seed = net.seed(30);
+        let leeches: Vec<_> = (0..5).map(|_| net.leech(30)).collect();
+        net.introduce_all();
+        net.cut(seed, leeches[2]);
+        net.run_for(Duration::from_secs(20));
+        let sent = net.nodes.into_iter().map(|node| node.sent);
+        sent.collect::<Vec<_>>()
+    };
+    assert_eq!(run(), run());
+}

@@ -1,7 +1,7 @@
 //! Connections: whom to dial, whom to accept, and who goes.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use headwater_metainfo::PeerId;
@@ -15,6 +15,8 @@ use crate::{
     Action, Activity, Connected, Direction, DisconnectReason, Event, PeerKey, PeerSource, Refused,
 };
 
+/// A connection that lasted this long was none that failed.
+const GOOD_SESSION: Duration = Duration::from_secs(30);
 /// Addresses at most that are known to lead to one connected peer.
 const MAX_LISTED: usize = 8;
 
@@ -76,8 +78,9 @@ impl Torrent {
         let now = self.advance(now);
         if let Some(peer) = self.peers.get(peer) {
             let lasted = now.saturating_duration_since(peer.connected_at);
+            let useful = lasted >= GOOD_SESSION || peer.downloaded + peer.uploaded > 0;
             let key = peer.key;
-            self.remove_peer(now, key, None, Parting::Lost { lasted });
+            self.remove_peer(now, key, None, Parting::Lost { useful });
         }
     }
 
@@ -218,9 +221,7 @@ impl Torrent {
             DisconnectReason::Stopped | DisconnectReason::LostPiece => Parting::Released,
             // Of a duplicate, the connection that stays has the address.
             DisconnectReason::Redundant | DisconnectReason::Duplicate => Parting::Redundant,
-            DisconnectReason::Idle => Parting::Lost {
-                lasted: std::time::Duration::ZERO,
-            },
+            DisconnectReason::Idle => Parting::Lost { useful: false },
             _ => Parting::Misbehaved,
         };
         self.remove_peer(now, key, Some(reason), how);
