@@ -1,4 +1,76 @@
 //! BitTorrent sessions: many torrents, one listener, one facade.
+//!
+//! A [`Session`] listens on one port. [`Session::add`] takes a torrent (a path, a URL, bytes) and gives a [`Torrent`]: a handle
+//! that downloads, serves, checks and tells. Everything runs as tokio tasks and on a few disk threads; the program that uses
+//! it needs a tokio runtime with I/O and time, and nothing else.
+//!
+//! ```
+//! use headwater_session::{Session, SessionError, State};
+//! # use std::{num::NonZeroUsize, ops::ControlFlow};
+//! # use headwater_metainfo::create::{CreateOptions, Creator, InputFile};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (from, to) = (tempfile::tempdir()?, tempfile::tempdir()?);
+//! # let data = vec![vec![42; 100_000]];
+//! # std::fs::write(from.path().join("hello"), &data[0])?;
+//! # let creator = Creator::new(CreateOptions::new("hello"), vec![InputFile::single(100_000)])?;
+//! # let hashes = creator.hash(&data, NonZeroUsize::MIN, |_| ControlFlow::Continue(()))?;
+//! # let hello_torrent = to.path().join("hello.torrent");
+//! # std::fs::write(&hello_torrent, creator.torrent(&hashes)?)?;
+//! # let local = std::net::Ipv4Addr::LOCALHOST;
+//! // One end seeds in place, without ever writing to the files.
+//! let seeder = Session::builder().port(0).bind(local).start().await?;
+//! seeder.add(&*hello_torrent).dir(from.path()).read_only(true).await?;
+//!
+//! // The other downloads. Usually trackers name the peers.
+//! let session = Session::builder().port(0).bind(local).start().await?;
+//! let torrent = session.add(&*hello_torrent).dir(to.path()).peers([seeder.local_addrs()[0]]).await?;
+//! torrent.wait_complete().await?;
+//!
+//! assert!(torrent.is_seed() && torrent.left() == 0);
+//! println!("{}: {} bytes, {}", torrent.name(), torrent.size(), torrent.detail());
+//! session.shutdown().await; // trackers are told, data and resume data are on disk
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Coming from `AnyEvent::BitTorrent`
+//!
+//! | there | here |
+//! |---|---|
+//! | `new(path => ...)` | [`session.add(source)`](Session::add), awaited; [`Source`] is a path, bytes, a URL or a [`Metainfo`] |
+//! | `basedir` | [`.dir(path)`](Add::dir) |
+//! | `port` | [`Session::builder().port(n)`](SessionBuilder::port); [`session.port()`](Session::port) gives the bound one |
+//! | `on_hash_pass`, `on_hash_fail` | [`.on_hash_pass(f)`](Add::on_hash_pass), [`.on_hash_fail(f)`](Add::on_hash_fail), [`Event::PiecePassed`], [`Event::PieceFailed`] |
+//! | `state` at construction | [`.state(State::Active)`](Add::state), `Paused` or `Stopped` |
+//! | `piece_cache` | [`.resume(data)`](Add::resume), [`torrent.resume_data()`](Torrent::resume_data), or [`ResumePolicy`] to leave it to the session |
+//! | `hashcheck(...)` | [`torrent.hashcheck(..)`](Torrent::hashcheck) with `..`, a [`PieceIndex`], a range, a [`FileIndex`] or a [`Check`] |
+//! | `start()`, `pause()`, `stop()` | [`start`](Torrent::start), [`pause`](Torrent::pause), [`stop`](Torrent::stop); [`settled`](Torrent::settled) waits for them |
+//! | `infohash()` | [`info_hash()`](Torrent::info_hash), [`info_hashes()`](Torrent::info_hashes) |
+//! | `peerid()` | [`peer_id()`](Torrent::peer_id); override with [`.peer_id(id)`](Add::peer_id) |
+//! | `size()`, `name()`, `piece_length()` | [`size()`](Torrent::size), [`name()`](Torrent::name) and [`raw_name()`](Torrent::raw_name), [`piece_length()`](Torrent::piece_length) |
+//! | `uploaded()`, `downloaded()` | [`uploaded()`](Torrent::uploaded), [`downloaded()`](Torrent::downloaded) |
+//! | `left()` | [`left()`](Torrent::left) |
+//! | `bitfield()` | [`bitfield()`](Torrent::bitfield) |
+//! | `wanted()` | [`wanted()`](Torrent::wanted) |
+//! | `complete()` | [`is_complete()`](Torrent::is_complete), [`wait_complete()`](Torrent::wait_complete) |
+//! | `seed()` | [`is_seed()`](Torrent::is_seed) |
+//! | `files()` | [`files()`](Torrent::files), [`set_priority(file, n)`](Torrent::set_priority) |
+//! | `peers()` | [`peers()`](Torrent::peers) |
+//! | `state()` | [`state()`](Torrent::state), [`detail()`](Torrent::detail) |
+//! | `trackers()` | [`trackers()`](Torrent::trackers) |
+//!
+//! And beyond it: [`events()`](Torrent::events) as a stream that loses nothing, one consistent [`stats()`](Torrent::stats),
+//! rate limits for a torrent and for all together, other back ends behind [`Storage`], and a
+//! [`shutdown()`](Session::shutdown) that is bounded in time.
+//!
+//! # What to rely on
+//!
+//! - A piece that is had is on disk and verified. When the disk fails, the torrent says so ([`Detail::Failed`]), stops
+//!   asking and serving, and goes on at the next [`start`](Torrent::start); what was not written is not had.
+//! - Getters wait for nobody. Changes show in the getters at once and take effect in the background.
+//! - Nothing outside of the base directory is ever touched, and no existing file is cut before all of its pieces are right.
+//! - Handles are cheap clones. Dropping a future loses nothing.
 #![forbid(unsafe_code)]
 
 mod add;
@@ -37,3 +109,8 @@ pub use headwater_store::{
 };
 pub use headwater_swarm::{Direction, PeerSource};
 pub use headwater_tracker::{TierSnapshot, TrackerSnapshot};
+
+/// Keeps the README's example true.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

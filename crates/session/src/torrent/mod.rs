@@ -240,6 +240,8 @@ impl Torrent {
 impl Torrent {
     /// Does everything: downloads what is wanted, serves what it has. Tries again after a failure.
     pub fn start(&self) {
+        // Whoever waits from now on waits for the new attempt.
+        self.shared().set_status(|status| status.failure = None);
         self.shared().change(|control| {
             control.state = State::Active;
             control.retries += 1;

@@ -12,7 +12,7 @@ use headwater_metainfo::create::{CreateOptions, Creator, InputFile};
 use headwater_session::{Event, Events, Metainfo, Session, SessionBuilder, Torrent};
 
 /// How long anything may take that is expected to happen.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits, but not forever.
 pub async fn soon<F: IntoFuture>(what: &str, future: F) -> F::Output {
