@@ -720,3 +720,46 @@ fn the_same_calls_give_the_same_actions() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn a_suspect_that_is_all_alone_finishes_what_others_began() {
+    let mut rig = Rig::new(config(0, 4));
+    let (a, b) = (rig.connect_seed(1), rig.connect(2));
+    rig.say(b, [Message::HaveAll]);
+    let asked = rig.requests(a);
+    let bad = asked[0].piece;
+    rig.answer(a, asked[0]);
+    rig.take();
+    rig.torrent.handle_disconnected(rig.now, a);
+    rig.say(b, [Message::Unchoke]);
+    let of_b = rig.requests(b);
+    for span in of_b.iter().filter(|span| span.piece == bad) {
+        rig.answer(b, *span);
+    }
+    rig.fail(bad.0);
+    // Another one begins every piece that is left, and goes.
+    rig.say(b, [Message::Choke]);
+    let rejected = rig.requests(b).into_iter().map(Message::Reject);
+    rig.say(b, rejected);
+    let c = rig.connect(3);
+    rig.say(c, [Message::HaveAll]);
+    rig.take();
+    rig.say(c, [Message::Unchoke]);
+    let begun = rig.requests(c);
+    for span in begun.iter().filter(|span| span.offset == 0) {
+        rig.answer(c, *span);
+    }
+    rig.torrent.handle_disconnected(rig.now, c);
+    rig.say(b, [Message::Unchoke]);
+    for _ in 0..50 {
+        let asked = rig.requests(b);
+        rig.take();
+        for span in asked {
+            rig.answer(b, span);
+        }
+        for piece in rig.completed() {
+            rig.pass(piece);
+        }
+    }
+    assert!(rig.torrent.is_seed(), "{:#?}", rig.torrent.stats());
+}
