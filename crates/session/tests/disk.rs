@@ -73,7 +73,7 @@ async fn checks_know_their_bounds() {
     for check in [
         Check::Piece(PieceIndex(count)),
         Check::Pieces(0..count + 1),
-        Check::Pieces(3..2),
+        Check::Pieces(count..count + 1),
     ] {
         let outcome = torrent.hashcheck(check);
         assert!(matches!(

@@ -3,5 +3,8 @@
 mod lane;
 mod pool;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use lane::{DiskEvent, Lane, Op};
 pub(crate) use pool::DiskPool;

@@ -52,7 +52,7 @@ impl Driver {
                 tracing::debug!(?peer, %reason, "disconnected");
                 self.publisher.peers_changed();
                 if let Some(mut outbox) = self.outboxes.remove(&peer) {
-                    outbox.flush();
+                    outbox.close();
                 }
             }
         }
@@ -93,8 +93,12 @@ impl Driver {
         }
         self.watch_the_disk(now);
         for peer in self.touched.drain(..) {
-            let outbox = self.outboxes.get_mut(&peer);
-            if let Some((target, blocks)) = outbox.and_then(Outbox::flush) {
+            let Some(outbox) = self.outboxes.get_mut(&peer) else {
+                continue;
+            };
+            // What is in memory needs no disk thread.
+            let store = &self.store;
+            if let Some((target, blocks)) = outbox.flush(|block| store.read_block_cached(block)) {
                 self.lane.serve(target, blocks);
             }
         }

@@ -27,9 +27,12 @@ impl Files {
             pieces.filter(|&piece| !have.has(piece)).count() as u32
         });
         let missing: Box<[u32]> = missing.collect();
+        let files = info.layout().files().iter().zip(&missing);
         Self {
-            // Those that are whole by the resume data were finished when they became so.
-            is_finished: missing.iter().map(|&missing| missing == 0).collect(),
+            // Those that are whole by the resume data were finished when they became so; empty ones are made anew.
+            is_finished: files
+                .map(|(entry, &missing)| missing == 0 && entry.length() > 0)
+                .collect(),
             missing,
             whole: Vec::new(),
             finishing: 0,
@@ -88,7 +91,9 @@ impl Driver {
             let priorities = pieces.file_priorities();
             let layout = self.shared.info.layout();
             self.files.take_whole(|file| {
-                priorities[file.as_usize()] > 0 && !layout.files()[file.as_usize()].is_pad()
+                let entry = &layout.files()[file.as_usize()];
+                let is_regular = !entry.is_pad() && entry.symlink_target().is_none();
+                priorities[file.as_usize()] > 0 && is_regular
             })
         };
         if whole.is_empty() {

@@ -237,8 +237,8 @@ impl Driver {
 
     /// Says so when all that is wanted is there and the files are finished.
     fn note_complete(&mut self, now: Instant) {
-        let is_busy =
-            self.files.is_finishing() || !self.checks.is_clear() || self.life.is_preparing;
+        let must_prepare = self.control.state != State::Stopped && !self.life.is_prepared;
+        let is_busy = self.files.is_finishing() || !self.checks.is_clear() || must_prepare;
         if is_busy || self.life.has_failed {
             return;
         }

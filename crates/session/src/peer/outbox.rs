@@ -68,8 +68,25 @@ impl Outbox {
         false
     }
 
-    /// Hands over what was gathered; gives the blocks that are to be read.
-    pub(crate) fn flush(&mut self) -> Option<(ServeTarget, Vec<BlockSpan>)> {
+    /// Hands over what was gathered, blocks left out, for the last time.
+    pub(crate) fn close(&mut self) {
+        self.to_serve.clear();
+        self.flush(|_| None);
+    }
+
+    /// Hands over what was gathered, with those blocks that are `at_hand`; gives the blocks that are to be read from disk.
+    pub(crate) fn flush(
+        &mut self,
+        at_hand: impl Fn(BlockSpan) -> Option<Bytes>,
+    ) -> Option<(ServeTarget, Vec<BlockSpan>)> {
+        let pending = &mut self.pending;
+        self.to_serve.retain(|&block| match at_hand(block) {
+            Some(data) => {
+                pending.push(Outbound::Message(piece(block, data)));
+                false
+            }
+            None => true,
+        });
         if !self.pending.is_empty() {
             let _ = self.sender.send(std::mem::take(&mut self.pending));
         }
@@ -84,6 +101,14 @@ impl Outbox {
             tickets: self.tickets.clone(),
         };
         Some((target, blocks))
+    }
+}
+
+fn piece(BlockSpan { piece, offset, .. }: BlockSpan, data: Bytes) -> Message {
+    Message::Piece {
+        piece,
+        offset,
+        data,
     }
 }
 
@@ -119,11 +144,7 @@ impl ServeTarget {
             .into_iter()
             .filter(|(block, _)| remove(&mut tickets, *block));
         let messages: Vec<_> = wanted
-            .map(|(BlockSpan { piece, offset, .. }, data)| Message::Piece {
-                piece,
-                offset,
-                data,
-            })
+            .map(|(block, data)| piece(block, data))
             .map(Outbound::Message)
             .collect();
         if !messages.is_empty() {

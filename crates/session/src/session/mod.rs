@@ -189,8 +189,15 @@ impl Session {
     pub async fn shutdown(&self) {
         self.0.core.closing.cancel();
         let torrents = self.0.torrents.close();
-        for torrent in &torrents {
-            torrent.closed().await;
+        let goodbyes = async {
+            for torrent in &torrents {
+                torrent.closed().await;
+            }
+        };
+        // Torrents keep to the bound by themselves, unless a callback holds them up.
+        let bound = self.0.core.shutdown_timeout + Duration::from_secs(1);
+        if tokio::time::timeout(bound, goodbyes).await.is_err() {
+            tracing::warn!("some torrents did not end in time");
         }
     }
 
