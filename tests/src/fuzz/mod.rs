@@ -4,11 +4,15 @@
 //! `tests/replay.rs` runs them over the committed corpora on stable Rust.
 
 mod bencode;
+mod resume;
+mod swarm;
 mod torrent;
 mod trackers;
 mod wire;
 
 pub use bencode::bencode;
+pub use resume::resume;
+pub use swarm::swarm;
 pub use torrent::{magnet, metainfo, paths};
 pub use trackers::{http_tracker, udp_tracker};
 pub use wire::{handshake, wire};
@@ -24,6 +28,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("magnet", magnet),
     ("metainfo", metainfo),
     ("paths", paths),
+    ("resume", resume),
+    ("swarm", swarm),
     ("udp_tracker", udp_tracker),
     ("wire", wire),
 ];
