@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: the rules of ARCHITECTURE.md that no compiler checks. Also run by `cargo test`.
 
+mod faults;
 mod floors;
 mod sources;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 fn check(root: &Path) -> anyhow::Result<Complaints> {
     let mut complaints = floors::check(root)?;
     complaints.extend(sources::check(root)?);
+    complaints.extend(faults::check(root)?);
     complaints.sort();
     Ok(complaints)
 }

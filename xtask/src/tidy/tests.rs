@@ -30,6 +30,9 @@ fn house() -> tempfile::TempDir {
         "crates/swarm/src/lib.rs",
         "//! ```\n//! ```\n#![forbid(unsafe_code)]\n",
     );
+    let faults = "| fault | test |\n|---|---|\n| it | `crates/swarm/src/t.rs` `it_is_gone` |\n";
+    put(root.path(), "tests/KNOWN_FAULTS.md", faults);
+    put(root.path(), "crates/swarm/src/t.rs", "fn it_is_gone() {}\n");
     root
 }
 
@@ -98,4 +101,10 @@ fn left_overs_and_long_files_are_noticed() {
     assert!(complaint(file, concat!("to", "do!()")).contains("contains"));
     assert!(complaint(file, concat!("// FIX", "ME")).contains("contains"));
     assert!(complaint(file, concat!("\"/ho", "me/me\"")).contains("contains"));
+}
+
+#[test]
+fn the_tests_of_known_faults_are_there() {
+    assert!(complaint("crates/swarm/src/t.rs", "fn other() {}").contains("no test it_is_gone"));
+    assert!(complaint("tests/KNOWN_FAULTS.md", "|a|b|\n|-|-|\n| a | |\n").contains("no test in"));
 }
