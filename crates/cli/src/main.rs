@@ -10,7 +10,7 @@ mod interrupt;
 mod output;
 mod ranges;
 mod source;
-//D mod transfer;
+mod transfer;
 mod units;
 mod verbs;
 

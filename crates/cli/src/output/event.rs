@@ -36,10 +36,14 @@ pub(crate) enum Event<'a> {
     Checking { done: u64, total: u64 },
     /// How far the making of a torrent is; once a second.
     Hashing { done: u64, total: u64 },
+    /// A tracker answered, for the first time or after a failure.
+    Tracker { tracker: &'a str, peers: u64 },
     /// All that is wanted of one torrent is on disk and verified.
     Completed { torrent: &'a str, name: &'a str },
     /// Everything that was asked for is done.
     Finished { elapsed_ms: u64 },
+    /// The run was asked to end and says goodbye.
+    Stopping,
     /// A torrent was made.
     Created {
         path: String,

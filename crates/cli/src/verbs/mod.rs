@@ -2,11 +2,11 @@
 
 mod completions;
 mod create;
-//D mod download;
+mod download;
 mod magnet;
 mod man;
 mod scrape;
-//D mod seed;
+mod seed;
 mod show;
 mod tracker;
 mod verify;
@@ -22,8 +22,8 @@ use crate::output::Output;
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    //D     Download(download::Download),
-    //D     Seed(seed::Seed),
+    Download(download::Download),
+    Seed(seed::Seed),
     Verify(verify::Verify),
     Create(create::Create),
     Show(show::Show),
@@ -37,8 +37,8 @@ pub(crate) enum Verb {
 /// Does what was asked.
 pub(crate) fn run(verb: Verb, output: &Output) -> Result {
     match verb {
-        //D         Verb::Download(verb) => with_runtime(|interrupt| verb.run(output, interrupt)),
-        //D         Verb::Seed(verb) => with_runtime(|interrupt| verb.run(output, interrupt)),
+        Verb::Download(verb) => with_runtime(|interrupt| verb.run(output, interrupt)),
+        Verb::Seed(verb) => with_runtime(|interrupt| verb.run(output, interrupt)),
         Verb::Verify(verb) => with_runtime(|interrupt| async move { verb.run(output, &interrupt) }),
         Verb::Create(verb) => with_runtime(|interrupt| async move { verb.run(output, &interrupt) }),
         Verb::Show(verb) => verb.run(output),

@@ -205,7 +205,11 @@ impl Running {
                 .recv_timeout(deadline.saturating_duration_since(Instant::now()))
             {
                 Ok(event) if event["event"] == name && is_it(&event) => return event,
-                Ok(event) => seen.push(event),
+                Ok(event) => {
+                    seen.push(event.to_string());
+                    // The last few tell enough.
+                    seen.drain(..seen.len().saturating_sub(5));
+                }
                 Err(error) => {
                     let _ = self.child.kill();
                     let why = match error {
@@ -214,7 +218,7 @@ impl Running {
                     };
                     let stderr = self.stderr.take().map(|it| it.join().unwrap());
                     let stderr = String::from_utf8(stderr.unwrap_or_default()).unwrap();
-                    panic!("no event `{name}` {why}; there were {seen:?}; messages: {stderr}");
+                    panic!("no event `{name}` {why}; before it came {seen:?}; messages: {stderr}");
                 }
             }
         }
