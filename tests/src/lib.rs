@@ -2,3 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod fuzz;
+
+/// The examples of the README, compiled as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
