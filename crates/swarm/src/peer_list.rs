@@ -57,6 +57,16 @@ struct Entry {
     touched: Instant,
 }
 
+impl Entry {
+    /// Whether it must be kept, even where there is no room: it is in use, or says whom not to dial.
+    fn is_held(&self) -> bool {
+        matches!(
+            self.state,
+            State::Dialling | State::Connected | State::Barred
+        )
+    }
+}
+
 /// The order in which addresses are dialled: named by the user first, then few failures, then BEP 40.
 type Rank = (bool, u8, Reverse<u32>, SocketAddr);
 
@@ -88,8 +98,18 @@ impl PeerList {
         }
     }
 
+    /// Addresses past a new, lower capacity go, those first that failed most; what is connected or barred stays.
     pub(crate) fn set_capacity(&mut self, capacity: usize) {
         self.capacity = capacity;
+        let free = self.entries.iter().filter(|(_, entry)| !entry.is_held());
+        let mut free: Vec<_> = free
+            .map(|(&address, entry)| (Reverse(entry.failures), address))
+            .collect();
+        free.sort_unstable();
+        let excess = self.entries.len().saturating_sub(capacity);
+        for (_, address) in free.into_iter().take(excess) {
+            self.remove(address);
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -152,9 +172,13 @@ impl PeerList {
         let Some((&address, _)) = victim else {
             return false;
         };
+        self.remove(address);
+        true
+    }
+
+    fn remove(&mut self, address: SocketAddr) {
         self.unschedule(address);
         self.entries.remove(&address);
-        true
     }
 
     /// The next address to dial. It counts as being dialled from now on.
@@ -290,6 +314,10 @@ impl PeerList {
         };
         entry.state = state;
         entry.touched = now;
+        if self.entries.len() > self.capacity && !self.entries[&address].is_held() {
+            self.entries.remove(&address);
+            return;
+        }
         match state {
             State::Ready => drop(self.ready.insert(self.rank(address))),
             State::Waiting(due) => drop(self.waiting.insert((due, address))),
@@ -320,7 +348,8 @@ impl PeerList {
             count(|state| matches!(state, State::Waiting(_)))
         );
         assert_eq!(self.dialling, count(|state| *state == State::Dialling));
-        assert!(self.entries.len() <= self.capacity.max(1));
+        let only_held = self.entries.values().all(Entry::is_held);
+        assert!(self.entries.len() <= self.capacity || only_held);
     }
 }
 
@@ -410,5 +439,24 @@ mod tests {
         assert_eq!(list.next(now + FORGIVE), None);
         list.add(now + FORGIVE, address(1), PeerSource::Tracker);
         assert!(list.next(now + FORGIVE).is_some());
+    }
+
+    #[test]
+    fn a_lower_capacity_drops_addresses_that_are_not_in_use() {
+        let (mut list, now) = list(10);
+        (1..=5).for_each(|index| list.add(now, address(index), PeerSource::Tracker));
+        list.connected(now, address(5), PeerSource::Tracker);
+        let (dialled, _) = list.next(now).unwrap();
+        list.set_capacity(3);
+        list.check_invariants();
+        assert_eq!(list.len(), 3);
+
+        list.set_capacity(0);
+        list.check_invariants();
+        assert_eq!(list.len(), 2, "one is connected, one is being dialled");
+        list.dial_failed(now, dialled);
+        list.parted(now, address(5), Parting::Released);
+        list.check_invariants();
+        assert_eq!((list.len(), list.next_due()), (0, None));
     }
 }
