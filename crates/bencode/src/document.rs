@@ -66,6 +66,17 @@ pub enum Kind {
     Dict,
 }
 
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Int => "an integer",
+            Self::Bytes => "a string",
+            Self::List => "a list",
+            Self::Dict => "a dictionary",
+        })
+    }
+}
+
 /// A value inside a [`Document`].
 ///
 /// The accessors answer `None` when the value is of another kind, so that reading a field is one chain:

@@ -25,6 +25,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod convert;
 mod decode;
 mod document;
 mod encode;
@@ -33,6 +34,7 @@ mod options;
 mod token;
 mod value;
 
+pub use convert::{FieldError, TypeError};
 pub use document::{DictIter, Document, Kind, ListIter, Node};
 pub use encode::{DictEncoder, Encoder, ListEncoder, Slot};
 pub use error::{DecodeError, DecodeErrorKind};

@@ -7,7 +7,7 @@ use crate::{DecodeError, Document, decode};
 pub struct Limits {
     /// Levels of lists and dictionaries. Default 100.
     pub max_depth: usize,
-    /// Values of any kind, keys included. Default 3,000,000.
+    /// Values of any kind, keys included; a list or dictionary counts as two. Default 3,000,000.
     pub max_items: usize,
     /// Bytes in one string. Default 4 GiB less one: as long as the input may be.
     pub max_string: usize,
