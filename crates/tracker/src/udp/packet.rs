@@ -88,7 +88,8 @@ pub enum Response {
         leechers: u32,
         /// Seeds.
         seeders: u32,
-        /// Peers, all of the packet's family, those taken out to which nobody can connect.
+        /// Peers, those taken out to which nobody can connect. They are of the packet's family, save that an IPv4 address
+        /// which came mapped into IPv6 is read as what it is; to be encoded, all must be of one family.
         peers: Vec<SocketAddr>,
     },
     /// The answer to a scrape, in the order of the request.
