@@ -1,4 +1,5 @@
 //! Downloads a torrent and leaves: `download TORRENT DIR [PEER...]`.
+#![forbid(unsafe_code)]
 
 use std::error::Error;
 use std::time::{Duration, Instant};

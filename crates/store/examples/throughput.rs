@@ -1,6 +1,7 @@
 //! What the store costs, in processor seconds per GiB: `cargo run --release --example throughput -- DIR [MIB]`.
 //!
 //! DIR should lie in memory (tmpfs) for figures that mean something; `raw` rows do the least that any program could.
+#![forbid(unsafe_code)]
 
 use std::fs::{self, File, OpenOptions};
 use std::hint::black_box;

@@ -18,14 +18,18 @@ const FLOORS: [&[&str]; 6] = [
 
 /// Crates that may know neither a clock nor a socket, and what would give them one.
 pub(super) const SANS_IO: [&str; 3] = ["swarm", "dht", "utp"];
-const IO_CRATES: [&str; 7] = [
-    "tokio",
-    "socket2",
+const IO_CRATES: [&str; 11] = [
+    "async-io",
+    "getrandom",
     "hyper",
     "hyper-util",
-    "rustix",
     "libc",
-    "getrandom",
+    "memmap2",
+    "mio",
+    "nix",
+    "rustix",
+    "socket2",
+    "tokio",
 ];
 
 pub(super) fn check(root: &Path) -> anyhow::Result<Complaints> {
@@ -42,8 +46,7 @@ pub(super) fn check(root: &Path) -> anyhow::Result<Complaints> {
             ));
             continue;
         };
-        let dependencies = parsed.get("dependencies").and_then(toml::Value::as_table);
-        for dependency in dependencies.into_iter().flat_map(toml::Table::keys) {
+        for dependency in dependencies(&parsed) {
             complaints.extend(
                 wrong_dependency(name(&path), floor, dependency)
                     .map(|why| format!("{}: {dependency} {why}", manifest.display())),
@@ -51,6 +54,29 @@ pub(super) fn check(root: &Path) -> anyhow::Result<Complaints> {
         }
     }
     Ok(complaints)
+}
+
+/// The packages that a crate is built with, on any platform; what only its tests use may lie anywhere.
+fn dependencies(manifest: &toml::Table) -> Vec<&str> {
+    let platforms = manifest.get("target").and_then(toml::Value::as_table);
+    let platforms = platforms.into_iter().flat_map(toml::Table::values);
+    let tables = platforms
+        .filter_map(toml::Value::as_table)
+        .chain([manifest]);
+    let mut names = Vec::new();
+    for table in tables {
+        for kind in ["dependencies", "build-dependencies"] {
+            let entries = table.get(kind).and_then(toml::Value::as_table);
+            names.extend(entries.into_iter().flatten().map(package));
+        }
+    }
+    names
+}
+
+/// The package behind a dependency, which may have been given another name.
+fn package<'a>((name, how): (&'a String, &'a toml::Value)) -> &'a str {
+    let package = how.get("package").and_then(toml::Value::as_str);
+    package.unwrap_or(name)
 }
 
 fn wrong_dependency(krate: &str, floor: usize, dependency: &str) -> Option<&'static str> {

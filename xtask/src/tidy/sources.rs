@@ -12,8 +12,11 @@ const MAX_LINES: usize = 500;
 const UNSAFE_ROOMS: [&str; 2] = ["hash", "store"];
 
 /// What a sans-IO crate never says. `Instant` is passed in; `Instant::now` is not called.
-const AMBIENT: [&str; 12] = [
+const AMBIENT: [&str; 15] = [
     "Instant::now",
+    ".elapsed()",
+    "std::env",
+    "std::io",
     "SystemTime",
     "std::fs",
     "std::thread",
@@ -86,8 +89,17 @@ fn check_sans_io(path: &Path, complain: &mut impl FnMut(&str)) -> anyhow::Result
     } else {
         String::new()
     };
-    if !rules.contains("disallowed-methods") || !rules.contains("std::time::Instant::now") {
-        complain("no clippy.toml that disallows clocks");
+    for rule in ["disallowed-methods", "std::time::Instant::now"] {
+        if !rules.contains(rule) {
+            complain("no clippy.toml that disallows clocks");
+            break;
+        }
+    }
+    for rule in ["disallowed-types", "UdpSocket", "TcpStream", "fs::File"] {
+        if !rules.contains(rule) {
+            complain("no clippy.toml that disallows sockets and files");
+            break;
+        }
     }
     for file in rust_files(&path.join("src")) {
         let text = read(&file)?;
@@ -114,6 +126,9 @@ mod tests {",
 
 fn check_file(file: &Path, text: &str) -> Complaints {
     let mut complaints = Complaints::new();
+    if is_program(file) && !text.contains("#![forbid(unsafe_code)]") {
+        complaints.push(format!("{}: does not forbid unsafe code", file.display()));
+    }
     let lines = text.lines().count();
     if !is_test(file) && lines > MAX_LINES {
         complaints.push(format!(
@@ -128,6 +143,12 @@ fn check_file(file: &Path, text: &str) -> Complaints {
         }
     }
     complaints
+}
+
+/// Whether the file is a further root of a crate, which no front page speaks for: a second program, an example.
+fn is_program(file: &Path) -> bool {
+    let folder = file.parent().map(name).unwrap_or_default();
+    matches!(folder, "bin" | "examples")
 }
 
 /// Whether the file holds tests and nothing else.

@@ -23,7 +23,8 @@ fn house() -> tempfile::TempDir {
     put(
         root.path(),
         "crates/swarm/clippy.toml",
-        "disallowed-methods = [\"std::time::Instant::now\"]",
+        "disallowed-methods = [\"std::time::Instant::now\"]\n\
+         disallowed-types = [\"std::net::UdpSocket\", \"std::net::TcpStream\", \"std::fs::File\"]",
     );
     put(
         root.path(),
@@ -64,6 +65,16 @@ fn dependencies_point_down_and_away_from_io() {
         complaint(manifest, "[dependencies]\nheadwater-session = \"1\"").contains("lower floor")
     );
     assert!(complaint(manifest, "[dependencies]\ntokio = \"1\"").contains("sans-IO"));
+    for hidden in [
+        "[build-dependencies]\ntokio = \"1\"",
+        "[target.'cfg(unix)'.dependencies]\ntokio = \"1\"",
+        "[dependencies]\nruntime = { package = \"tokio\", version = \"1\" }",
+    ] {
+        assert!(complaint(manifest, hidden).contains("tokio has no place"));
+    }
+    let root = house();
+    put(root.path(), manifest, "[dev-dependencies]\ntokio = \"1\"");
+    assert_eq!(check(root.path()).unwrap(), Vec::<String>::new());
 }
 
 #[test]
@@ -85,11 +96,18 @@ fn docs_and_unsafe_are_looked_after() {
     assert!(complaint("crates/swarm/README.md", "words").contains("README"));
     assert!(complaint(front, "#![forbid(unsafe_code)]").contains("front page"));
     assert!(complaint(front, "//! ```").contains("unsafe"));
+    assert!(complaint("crates/swarm/examples/a.rs", "fn main() {}").contains("unsafe"));
 }
 
 #[test]
 fn sans_io_crates_have_no_clock() {
-    assert!(complaint("crates/swarm/clippy.toml", "").contains("clippy.toml"));
+    let clippy = "crates/swarm/clippy.toml";
+    let clocks = "disallowed-methods = [\"std::time::Instant::now\"]";
+    let types =
+        "disallowed-types = [\"std::net::UdpSocket\", \"std::net::TcpStream\", \"std::fs::File\"]";
+    assert!(complaint(clippy, types).contains("disallows clocks"));
+    assert!(complaint(clippy, clocks).contains("disallows sockets"));
+    assert!(complaint("crates/swarm/src/a.rs", "then.elapsed();").contains(".elapsed()"));
     assert!(complaint("crates/swarm/src/a.rs", "let t = Instant::now();").contains("Instant::now"));
     assert!(complaint("crates/swarm/src/a.rs", "use std::fs;").contains("std::fs"));
 }
