@@ -67,9 +67,9 @@ impl<'o> Progress<'o> {
         self.output.event(&event(snapshot));
         let text = describe(snapshot, self.start.elapsed());
         if let Some(bar) = &self.bar {
+            bar.set_message(text);
             bar.set_length(snapshot.total.max(1));
             bar.set_position(snapshot.done);
-            bar.set_message(text);
         } else if !self.output.is_json && self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
             self.output.note(text);
@@ -113,10 +113,12 @@ pub(crate) fn with_progress<T: Send>(
 }
 
 fn new_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {bar:24.cyan/dim} {wide_msg}")
+    let style = ProgressStyle::with_template("{bar:16.cyan/dim} {wide_msg}")
         .expect("the template is fixed")
         .progress_chars("━━─");
-    ProgressBar::new(1).with_style(style)
+    ProgressBar::new(1)
+        .with_style(style)
+        .with_message("starting")
 }
 
 fn event(snapshot: &Snapshot) -> Event<'static> {
@@ -138,7 +140,7 @@ fn event(snapshot: &Snapshot) -> Event<'static> {
     }
 }
 
-/// `checking 12%, 1.20 of 9.80 GiB, 1.02 GiB/s, 8 s left`.
+/// `checking 12% of 9.80 GiB, 1.02 GiB/s, 8 s left`.
 fn describe(snapshot: &Snapshot, elapsed: Duration) -> String {
     let Snapshot { phase, done, total } = *snapshot;
     let name = match phase {
@@ -171,11 +173,10 @@ fn describe(snapshot: &Snapshot, elapsed: Duration) -> String {
         .map_or_else(String::new, |seconds| {
             format!(", {} left", units::duration(Duration::from_secs(seconds)))
         });
+    let total_text = units::size(total);
     format!(
-        "{name} {}%, {} of {}, {speed_text}{left_text}",
-        percent(done, total),
-        units::size(done),
-        units::size(total)
+        "{name} {}% of {total_text}, {speed_text}{left_text}",
+        percent(done, total)
     )
 }
 
@@ -199,10 +200,7 @@ mod tests {
             total: 40 << 20,
         };
         let text = describe(&snapshot, Duration::from_secs(2));
-        assert_eq!(
-            text,
-            "checking 25%, 10.0 MiB of 40.0 MiB, 5.00 MiB/s, 6.0 s left"
-        );
+        assert_eq!(text, "checking 25% of 40.0 MiB, 5.00 MiB/s, 6.0 s left");
     }
 
     #[test]
@@ -219,7 +217,7 @@ mod tests {
         let text = describe(&snapshot, Duration::from_secs(2));
         assert_eq!(
             text,
-            "downloading 99%, 99 B of 100 B, 1.00 MiB/s down, 0 B/s up, 1 peer, 0.0 s left"
+            "downloading 99% of 100 B, 1.00 MiB/s down, 0 B/s up, 1 peer, 0.0 s left"
         );
         snapshot.done = 100;
         let text = describe(&snapshot, Duration::from_secs(2));
