@@ -45,7 +45,7 @@ impl Driver {
             Action::StoreBlock { block, data } => self.ops.push(Op::Store(block, data)),
             Action::CompletePiece { piece } => {
                 self.completing += 1;
-                self.ops.push(Op::Complete(piece));
+                self.gather(now, piece);
             }
             Action::DiscardPiece { piece } => self.ops.push(Op::Discard(piece)),
             Action::Disconnect { peer, reason } => {
@@ -87,6 +87,7 @@ impl Driver {
 
     /// Hands over what has gathered for disks and peers.
     fn flush(&mut self, now: Instant) {
+        self.release_gathered(now);
         if !self.ops.is_empty() {
             self.saving.dirty();
             self.lane.submit(self.ops.drain(..));

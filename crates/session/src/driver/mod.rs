@@ -8,6 +8,7 @@ mod actions;
 mod checks;
 mod disk;
 mod files;
+mod gather;
 mod lifecycle;
 mod publish;
 mod saving;
@@ -41,6 +42,7 @@ use crate::{Event, TorrentError};
 
 use checks::Checks;
 use files::Files;
+use gather::Gather;
 use lifecycle::Life;
 use publish::Publisher;
 use saving::Saving;
@@ -171,6 +173,7 @@ struct Driver {
     touched: Vec<PeerKey>,
     /// Gathers for the disk lane.
     ops: Vec<Op>,
+    gather: Gather,
     dials: JoinSet<()>,
     /// Complete pieces that are with the disk threads.
     completing: usize,
@@ -244,6 +247,7 @@ impl Driver {
             outboxes: HashMap::new(),
             touched: Vec::new(),
             ops: Vec::new(),
+            gather: Gather::default(),
             dials: JoinSet::new(),
             completing: 0,
             is_behind: false,
@@ -315,6 +319,7 @@ impl Driver {
             self.trackers.poll_timeout(),
             self.publisher.due(),
             self.saving.due(),
+            self.gather.due(),
             self.life.deadline(),
         ];
         let idle = now() + IDLE;
