@@ -64,7 +64,9 @@ impl Rig {
 fn what_waits_together_is_hashed_together() {
     let rig = Rig::new(1, 8);
     let (release, held) = channel::<()>();
-    rig.pool.submit(move || drop(held.recv()));
+    rig.pool.submit(move || {
+        let _ = held.recv();
+    });
     (0..8).for_each(|piece| rig.submit(piece));
     drop(release);
     assert_eq!(rig.next_batch(), 8);
@@ -96,6 +98,6 @@ fn a_job_that_panics_takes_no_thread_with_it() {
     let pool = DiskPool::start(1).unwrap();
     pool.submit(|| panic!("as the test wants it"));
     let (done, wait) = channel();
-    pool.submit(move || drop(done.send(())));
+    pool.submit(move || done.send(()).unwrap());
     wait.recv_timeout(PATIENCE).unwrap();
 }
