@@ -248,3 +248,95 @@ async fn getters_answer_while_the_loop_is_held_up() {
         .unwrap();
     seeder.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_mind_in_any_order_settle() {
+    let sample = Sample::new(&[("a", 300_000), ("b", 300_000), ("c", 300_000)], 16_384);
+    let (source, target) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    sample.write(source.path());
+    let (seeder, _) = seed(&sample, source.path()).await;
+    let leecher = session().await;
+    let torrent = leecher
+        .add(sample.metainfo.clone())
+        .dir(target.path())
+        .peers([address(&seeder)])
+        .await
+        .unwrap();
+    let mut random = 12_345_u32;
+    for _ in 0..60 {
+        random = random.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+        let file = headwater_session::FileIndex(random >> 20 & 1);
+        match random >> 24 & 7 {
+            0 | 1 => torrent.start(),
+            2 => torrent.pause(),
+            3 => torrent.stop(),
+            4 => torrent.set_priority(file, 0).unwrap(),
+            5 => torrent.set_priority(file, 2).unwrap(),
+            6 => drop(torrent.hashcheck(file)),
+            _ => soon("settling", torrent.settled()).await.unwrap(),
+        }
+        tokio::task::yield_now().await;
+    }
+    let files = torrent.files();
+    torrent
+        .set_priorities(files.iter().map(|file| (file.index, 1)))
+        .unwrap();
+    torrent.start();
+    torrent.add_peers([address(&seeder)]);
+    soon("settling", torrent.settled()).await.unwrap();
+    soon("the download", torrent.wait_complete()).await.unwrap();
+    sample.assert_same(target.path());
+    let report = soon("the check", torrent.hashcheck(..).unwrap())
+        .await
+        .unwrap();
+    assert!(report.failed.is_empty());
+    soon("the end", leecher.shutdown()).await;
+    soon("the end of the seed", seeder.shutdown()).await;
+}
+
+#[tokio::test]
+async fn connections_are_limited_for_all_torrents_together() {
+    let sample = Sample::single(400_000, 16_384);
+    let source = tempfile::tempdir().unwrap();
+    sample.write(source.path());
+    let seeder = builder().max_connections(1).start().await.unwrap();
+    let add = seeder.add(sample.metainfo.clone()).dir(source.path());
+    let seeded = add.read_only(true).trust(true).await.unwrap();
+    soon("the seed", seeded.wait_complete()).await.unwrap();
+
+    let mut leeches = Vec::new();
+    for _ in 0..2 {
+        let target = tempfile::tempdir().unwrap();
+        let leecher = session().await;
+        let torrent = leecher
+            .add(sample.metainfo.clone())
+            .dir(target.path())
+            .state(State::Paused)
+            .peers([address(&seeder)])
+            .await
+            .unwrap();
+        soon("settling", torrent.settled()).await.unwrap();
+        leeches.push((leecher, torrent, target));
+    }
+    eventually("a connection", async || !seeded.peers().is_empty()).await;
+    assert_eq!(seeded.peers().len(), 1);
+    for (_, torrent, _) in &leeches {
+        torrent.start();
+    }
+    let (first, second) = (&leeches[0].1, &leeches[1].1);
+    let either = async {
+        tokio::select! {
+            outcome = first.wait_complete() => outcome,
+            outcome = second.wait_complete() => outcome,
+        }
+    };
+    soon("the one that is connected", either).await.unwrap();
+    assert!(
+        first.is_complete() != second.is_complete(),
+        "the other got in as well"
+    );
+    for (leecher, ..) in &leeches {
+        soon("the end", leecher.shutdown()).await;
+    }
+    seeder.shutdown().await;
+}

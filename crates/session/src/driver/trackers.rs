@@ -1,24 +1,29 @@
 //! Announces: each in a task of its own, so that a dead tracker delays nothing.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use headwater_swarm::PeerSource;
 use headwater_tracker::{
     Announce, AnnounceId, AnnounceRequest, AnnounceResponse, Announcer, AnnouncerOptions,
     TierSnapshot, TrackerError, TrackerUrl,
 };
-use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{Driver, Input};
 use crate::Event;
 use crate::peer_id::random_u64;
 use crate::torrent::Transferred;
 
+/// How long an announce waits for the one before it to the same tracker.
+const IN_ORDER: Duration = Duration::from_secs(1);
+
 /// The trackers of a torrent.
 pub(super) struct Trackers {
     announcer: Announcer,
-    tasks: JoinSet<()>,
+    /// The last announce to each URL.
+    tasks: HashMap<String, AbortOnDropHandle<()>>,
     phase: Phase,
     /// Payload bytes up to the last start: trackers are told what came since.
     base: Transferred,
@@ -41,7 +46,7 @@ impl Trackers {
             .map(|tier| tier.iter().filter_map(|url| parse(url)).collect());
         Self {
             announcer: Announcer::new(tiers.collect(), random_u64(), AnnouncerOptions::default()),
-            tasks: JoinSet::new(),
+            tasks: HashMap::new(),
             phase: Phase::Idle,
             base: Transferred::default(),
             has_downloaded: false,
@@ -74,8 +79,6 @@ impl Trackers {
     pub(super) fn stop(&mut self, now: Instant) {
         if self.phase == Phase::Running {
             self.phase = Phase::Stopping;
-            // What is under way is of no use any more.
-            self.tasks = JoinSet::new();
             self.announcer.stop(now);
         }
     }
@@ -116,12 +119,19 @@ impl Driver {
         while let Some(announce) = self.trackers.announcer.poll_announce(now) {
             let request = self.request(&announce);
             let (client, inputs) = (self.core.tracker.clone(), self.inputs.clone());
-            while self.trackers.tasks.try_join_next().is_some() {}
-            self.trackers.tasks.spawn(async move {
+            let url = announce.url.to_string();
+            let earlier = self.trackers.tasks.remove(&url);
+            let key = url.clone();
+            let task = tokio::spawn(async move {
+                // Else a tracker may hear `stopped` before something that was said earlier, and list us again.
+                if let Some(earlier) = earlier {
+                    let _ = tokio::time::timeout(IN_ORDER, earlier).await;
+                }
                 let outcome = client.announce(&announce.url, &request).await;
-                let url = announce.url.to_string();
                 let _ = inputs.send(Input::Announced(announce.id, url, outcome));
             });
+            let task = AbortOnDropHandle::new(task);
+            self.trackers.tasks.insert(key, task);
             self.trackers.is_changed = true;
             self.publisher.changed();
         }
