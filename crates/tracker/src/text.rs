@@ -9,7 +9,9 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
     let head = &bytes[..bytes.len().min(4 * MAX_CHARACTERS)];
     let text = String::from_utf8_lossy(head);
     let clean: String = text.chars().map(visible).collect();
-    clean.trim().chars().take(MAX_CHARACTERS).collect()
+    let mut shown: String = clean.trim_start().chars().take(MAX_CHARACTERS).collect();
+    shown.truncate(shown.trim_end().len());
+    shown
 }
 
 fn visible(character: char) -> char {
@@ -32,5 +34,7 @@ mod tests {
         assert_eq!(shown("a\u{202e}b".as_bytes()), "a b");
         assert_eq!(shown(&[b'x'; 5000]).len(), MAX_CHARACTERS);
         assert_eq!(shown(b"\xff"), "\u{fffd}");
+        let cut_at_a_space = [vec![b'x'; MAX_CHARACTERS - 1], b"  y".to_vec()].concat();
+        assert_eq!(shown(&cut_at_a_space).len(), MAX_CHARACTERS - 1);
     }
 }
