@@ -242,25 +242,26 @@ fn peers_meet_through_trackers() {
         let torrent = torrent_of(&home);
         let mut seed = home.start([&["seed", "album.torrent"], &LOCAL[..]].concat());
         seed.port();
-        wait_for_seeds(&home, 1);
+        wait_for_tracker(&home, "complete", 1);
         let away = Place::new();
         let (code, events) = away.json([&["download", &torrent], &LOCAL[..]].concat());
         assert_eq!(code, Some(0), "{scheme}: {events:?}");
         same_album(&home, &away);
         seed.signal(Signal::TERM);
         assert_eq!(seed.end().code, Some(0));
-        // It has said goodbye.
-        wait_for_seeds(&home, 0);
+        // It has said goodbye, and the download that it was one.
+        wait_for_tracker(&home, "complete", 0);
+        wait_for_tracker(&home, "downloaded", 1);
     }
 }
 
-fn wait_for_seeds(place: &Place, count: u64) {
+fn wait_for_tracker(place: &Place, figure: &str, value: u64) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let (_, events) = place.json(["scrape", "album.torrent"]);
         if events
             .iter()
-            .any(|event| event["event"] == "scraped" && event["complete"] == count)
+            .any(|event| event["event"] == "scraped" && event[figure] == value)
         {
             return;
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::stream::{SelectAll, StreamExt};
 use headwater_session::{Detail, Event as TorrentEvent, Events, Session, State, Torrent};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout_at};
 
 pub(crate) use self::failure::add_failure;
 pub(crate) use self::open::open;
@@ -21,6 +21,9 @@ use crate::output::{Event, Output, Phase, Progress, Snapshot, printable};
 
 /// How often progress is shown.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long trackers may take to hear that a download is complete.
+const HEARING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A session with its torrents. End it with [`close`](Self::close).
 pub(crate) struct Transfer<'o> {
@@ -44,6 +47,8 @@ pub(crate) enum Happening {
     Interrupted,
     /// A second has gone by.
     Tick,
+    /// A tracker has answered, or failed to.
+    Tracker,
     /// It is known what is on disk, and peers are welcome.
     Started(usize),
     /// All that is wanted of a torrent is there.
@@ -108,14 +113,17 @@ impl<'o> Transfer<'o> {
             }
             TorrentEvent::Completed => {
                 self.tell_start(number);
+                self.trackers.completed(number, &self.torrents[number]);
                 return Ok(Some(Happening::Completed(number)));
             }
             TorrentEvent::Failed(error) => return Err(failure::torrent_failure(&error)),
             TorrentEvent::TrackerFailed { url, error } => {
-                self.trackers.failed(self.output, &url, error);
+                self.trackers.failed(self.output, (number, &url), error);
+                return Ok(Some(Happening::Tracker));
             }
             TorrentEvent::TrackerAnswered { url, peers } => {
-                self.trackers.answered(self.output, &url, peers);
+                self.trackers.answered(self.output, (number, &url), peers);
+                return Ok(Some(Happening::Tracker));
             }
             _ => {}
         }
@@ -177,6 +185,23 @@ impl<'o> Transfer<'o> {
                 }),
                 _ => None,
             })
+    }
+
+    /// Waits, not for long, until the trackers have heard that the downloads are complete: many count that.
+    pub(crate) async fn tell_trackers(&mut self, interrupt: &Interrupt) -> Result {
+        let deadline = Instant::now() + HEARING_PATIENCE;
+        while !self.have_trackers_heard() {
+            match timeout_at(deadline, self.next(interrupt)).await {
+                Ok(Ok(Happening::Interrupted)) | Err(_) => break,
+                Ok(happening) => happening?,
+            };
+        }
+        Ok(())
+    }
+
+    fn have_trackers_heard(&self) -> bool {
+        let mut torrents = self.torrents.iter().enumerate();
+        torrents.all(|(number, torrent)| self.trackers.have_heard(number, torrent))
     }
 
     /// Says goodbye to peers and trackers and saves what is needed to go on; bounded in time.

@@ -143,13 +143,14 @@ impl Download {
                         stall.look(&transfer.torrents)?;
                     }
                 }
-                Happening::Started(_) => {}
+                Happening::Started(_) | Happening::Tracker => {}
             }
         }
         output.event(&Event::Finished {
             elapsed_ms: start.elapsed().as_millis() as u64,
         });
-        self.seed(transfer, interrupt).await
+        self.seed(transfer, interrupt).await?;
+        transfer.tell_trackers(interrupt).await
     }
 
     /// What is wanted is there, so an interruption from here on is no failure.
