@@ -72,7 +72,7 @@ impl fmt::Display for Plan {
             via,
             shape,
         } = self;
-        write!(f, "{seed:12} -> {leech:12}  {via:22}  {shape:18}")
+        write!(f, "{seed:12} -> {leech:12}  {via:23}  {shape:18}")
     }
 }
 
