@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use crate::PeerSource;
 use crate::canonical;
 
-/// Failures in a row after which an address is left alone until somebody names it again.
-const MAX_FAILURES: u8 = 3;
-/// Wait after the first failure; it doubles with each further one.
-const RETRY: Duration = Duration::from_secs(15);
+/// Failures in a row after which an address is left alone until somebody names it again. What the user named is not.
+const MAX_FAILURES: u8 = 5;
+/// Wait after the first failure: a peer that is just starting is not kept waiting. Four times as long after each further one.
+const RETRY: Duration = Duration::from_secs(1);
 /// Wait before a lost connection is taken up again.
 const RECONNECT: Duration = Duration::from_secs(10);
 /// An address that was given up may be named again after this.
@@ -209,12 +209,12 @@ impl PeerList {
         let Some(entry) = self.entries.get_mut(&address) else {
             return;
         };
-        entry.failures = entry.failures.saturating_add(1);
+        entry.failures = (entry.failures + 1).min(MAX_FAILURES);
         let failures = entry.failures;
-        let state = if failures >= MAX_FAILURES {
+        let state = if failures == MAX_FAILURES && entry.source != PeerSource::User {
             State::Resting
         } else {
-            State::Waiting(now + RETRY * (1 << (failures - 1)))
+            State::Waiting(now + RETRY * 4u32.pow(u32::from(failures) - 1))
         };
         self.set_state(now, address, state);
     }
@@ -431,7 +431,7 @@ mod tests {
         let (mut list, mut now) = list(10);
         list.add(now, address(1), PeerSource::Tracker);
         for _ in 0..MAX_FAILURES {
-            now += RETRY * 4;
+            now += RETRY * 256;
             assert_eq!(list.next(now).unwrap().0, address(1));
             list.dial_failed(now, address(1));
         }
@@ -439,6 +439,17 @@ mod tests {
         assert_eq!(list.next(now + FORGIVE), None);
         list.add(now + FORGIVE, address(1), PeerSource::Tracker);
         assert!(list.next(now + FORGIVE).is_some());
+    }
+
+    #[test]
+    fn what_the_user_named_is_never_given_up() {
+        let (mut list, mut now) = list(10);
+        list.add(now, address(1), PeerSource::User);
+        for _ in 0..3 * MAX_FAILURES {
+            assert_eq!(list.next(now).unwrap().0, address(1));
+            list.dial_failed(now, address(1));
+            now += RETRY * 256;
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use anyhow::{Context, bail, ensure};
 use super::report::Usage;
 
 /// Longest that any one transfer may take.
-const DEADLINE: Duration = Duration::from_secs(300);
+const DEADLINE: Duration = Duration::from_mins(5);
 
 const LIBTORRENT: &str = include_str!("libtorrent_peer.py");
 

@@ -42,7 +42,9 @@ def add(torrent, folder, port, flags):
 
 
 def seed(torrent, folder, port):
-    _session, _handle = add(torrent, folder, port, lt.torrent_flags.seed_mode)
+    _session, handle = add(torrent, folder, port, lt.torrent_flags.seed_mode)
+    while not handle.status().is_seeding:
+        time.sleep(0.005)
     print("ready", flush=True)
     while True:
         time.sleep(3600)

@@ -27,7 +27,9 @@ impl<S: Storage> Storage for CorruptStorage<S> {
         let mut data = vec![0; length];
         self.0.read_at(offset, &mut data)?;
         if (offset >> 14).is_multiple_of(4) {
-            data.iter_mut().for_each(|byte| *byte ^= 0x5a);
+            for byte in &mut data {
+                *byte ^= 0x5a;
+            }
         }
         Ok(data.into())
     }

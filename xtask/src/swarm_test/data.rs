@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use headwater_metainfo::Metainfo;
 use headwater_metainfo::create::{CreateOptions, Creator, InputFile};
+use headwater_metainfo::{FileEntry, Metainfo};
 
 use super::Args;
 use crate::files::{same_bytes, write_noise};
@@ -51,7 +51,7 @@ impl Data {
     /// The files of a peer that are not as the seeds have them.
     pub(super) fn differences(&self, number: u16) -> Vec<String> {
         let layout = self.0.metainfo.info().layout();
-        let paths = layout.files().iter().map(|file| file.path());
+        let paths = layout.files().iter().map(FileEntry::path);
         let differs = |path: &&headwater_metainfo::SafePath| {
             !same_bytes(&path.under(self.seeds()), &path.under(self.leech(number))).unwrap_or(false)
         };

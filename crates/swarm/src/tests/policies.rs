@@ -31,7 +31,7 @@ fn interest_follows_what_is_wanted() {
 }
 
 #[test]
-fn a_second_bitfield_ends_it_and_an_early_have_does_not() {
+fn a_second_bitfield_adds_to_the_first_and_have_all_behind_it_ends_it() {
     let mut rig = Rig::new(config(0, 8));
     let peer = rig.connect(1);
     rig.say(
@@ -42,6 +42,8 @@ fn a_second_bitfield_ends_it_and_an_early_have_does_not() {
         ],
     );
     assert_eq!(rig.torrent.peer(peer).unwrap().pieces, 2);
+    rig.say(peer, [Message::Bitfield(vec![0x40].into())]);
+    assert_eq!(rig.torrent.peer(peer).unwrap().pieces, 3);
     rig.say(peer, [Message::HaveAll]);
     assert_eq!(
         rig.disconnected(peer),
@@ -586,8 +588,8 @@ fn dials_are_bounded_and_retried_later_and_later() {
             }
         }
     }
-    // Three addresses twice more each; the last two have not answered.
-    assert_eq!(dials, 6);
+    // Three addresses four times more each; the last two have not answered.
+    assert_eq!(dials, 12);
 }
 
 #[test]

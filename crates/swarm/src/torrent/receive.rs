@@ -62,31 +62,35 @@ impl Torrent {
         Ok(())
     }
 
-    /// A bitfield is to be the first message; in the wild others come before it. A second one is an error.
+    /// A bitfield is to be the first message; in the wild others come before it, and aria2 sends another one in place of
+    /// several HAVEs. What was told before stays told.
     fn receive_bitfield(&mut self, now: Instant, key: PeerKey, bytes: &Bytes) -> Verdict {
         let bits = Bitfield::from_bytes(bytes, self.geometry.piece_count())
             .map_err(|_| DisconnectReason::InvalidBitfield)?;
-        self.learn_pieces(now, key, PeerPieces::from_bitfield(bits))
+        self.learn_pieces(now, key, PeerPieces::from_bitfield(bits));
+        Ok(())
     }
 
     fn receive_have_all_or_none(&mut self, now: Instant, key: PeerKey, all: bool) -> Verdict {
         self.require_fast(key)?;
+        if self.peers.get(key).is_some_and(|peer| peer.told_pieces) {
+            return Err(DisconnectReason::RepeatedBitfield);
+        }
         let len = self.geometry.piece_count();
         let pieces = if all {
             PeerPieces::All { len }
         } else {
             PeerPieces::None { len }
         };
-        self.learn_pieces(now, key, pieces)
+        self.learn_pieces(now, key, pieces);
+        Ok(())
     }
 
-    fn learn_pieces(&mut self, now: Instant, key: PeerKey, mut pieces: PeerPieces) -> Verdict {
+    fn learn_pieces(&mut self, now: Instant, key: PeerKey, mut pieces: PeerPieces) {
         let Some(peer) = self.peers.get_mut(key) else {
-            return Ok(());
+            return;
         };
-        if std::mem::replace(&mut peer.told_pieces, true) {
-            return Err(DisconnectReason::RepeatedBitfield);
-        }
+        let is_first = !std::mem::replace(&mut peer.told_pieces, true);
         for early in peer.pieces.iter() {
             pieces.set(early);
         }
@@ -97,10 +101,11 @@ impl Torrent {
             let wanted = peer.pieces.iter().filter(|&piece| picker.wants(piece));
             peer.interesting = wanted.count() as u32;
         }
-        self.grant_fast(now, key);
+        if is_first {
+            self.grant_fast(now, key);
+        }
         self.update_interest(now, key);
         self.drop_if_redundant(now, key);
-        Ok(())
     }
 
     fn receive_have(&mut self, now: Instant, key: PeerKey, piece: PieceIndex) -> Verdict {
