@@ -6,6 +6,7 @@ seconds that passed and the processor seconds that it took, both counted from af
 
 import json
 import resource
+import socket
 import sys
 import time
 
@@ -41,10 +42,21 @@ def add(torrent, folder, port, flags):
     return session, session.add_torrent(params)
 
 
+def answers(port, info_hash):
+    """Whether the torrent at this port takes connections: before it does, it closes them without a handshake."""
+    hello = b"\x13BitTorrent protocol" + bytes(8) + info_hash + b"-HW0000-is it ready?"
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as probe:
+            probe.sendall(hello)
+            return probe.recv(1) == hello[:1]
+    except OSError:
+        return False
+
+
 def seed(torrent, folder, port):
     _session, handle = add(torrent, folder, port, lt.torrent_flags.seed_mode)
-    while not handle.status().is_seeding:
-        time.sleep(0.005)
+    while not answers(int(port), handle.info_hash().to_bytes()):
+        time.sleep(0.01)
     print("ready", flush=True)
     while True:
         time.sleep(3600)
