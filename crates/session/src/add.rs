@@ -39,6 +39,8 @@ pub(crate) struct Options {
     pub(crate) sequential: bool,
     pub(crate) peers: Vec<SocketAddr>,
     pub(crate) trackers: bool,
+    /// Unless the user said so: whether the torrent is the user's own and not from elsewhere.
+    pub(crate) trust_trackers: Option<bool>,
     resume: Option<ResumeData>,
     resume_policy: Option<ResumePolicy>,
     pub(crate) read_only: bool,
@@ -62,6 +64,7 @@ impl Default for Options {
             sequential: false,
             peers: Vec::new(),
             trackers: true,
+            trust_trackers: None,
             resume: None,
             resume_policy: None,
             read_only: false,
@@ -126,6 +129,13 @@ impl Add {
     /// Whether the torrent's trackers are asked; they are unless this or the session says otherwise.
     pub fn trackers(self, trackers: bool) -> Self {
         self.with(|options| options.trackers = trackers)
+    }
+
+    /// Whether the torrent's trackers may be anything, or are named by a stranger: then one on loopback or in a private
+    /// network is announced to without the query that its URL has, so that a torrent cannot make us say what it likes to
+    /// servers that only we reach. Unless given: trusted, but for torrents from a [URL](Source::Url).
+    pub fn trust_trackers(self, trust: bool) -> Self {
+        self.with(|options| options.trust_trackers = Some(trust))
     }
 
     /// Go on from this. What it says of a file holds only as long as the file is as it was then; the rest is checked.
@@ -209,8 +219,10 @@ impl Add {
         let Self {
             session,
             source,
-            options,
+            mut options,
         } = self;
+        let is_from_elsewhere = matches!(source, Source::Url(_));
+        options.trust_trackers.get_or_insert(!is_from_elsewhere);
         let metainfo = source.load_from(session.bind()).await?;
         session.add_loaded(metainfo, options).await
     }

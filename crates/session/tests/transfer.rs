@@ -79,6 +79,34 @@ async fn many_files_come_whole_and_every_event_is_told() {
     soon("the end of the seed", seeder.shutdown()).await;
 }
 
+/// The first line of the request that a torrent's tracker gets.
+async fn announced(trust: Option<bool>) -> String {
+    let tracker = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "http://{}/announce?passkey=1",
+        tracker.local_addr().unwrap()
+    );
+    let sample = Sample::with_trackers(&[("f", 1_000)], 16_384, vec![vec![url]]);
+    let target = tempfile::tempdir().unwrap();
+    let session = session().await;
+    let mut add = session.add(sample.metainfo).dir(target.path());
+    if let Some(trust) = trust {
+        add = add.trust_trackers(trust);
+    }
+    let torrent = add.await.unwrap();
+    let (stream, _) = soon("the announce", tracker.accept()).await.unwrap();
+    let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(stream));
+    let line = soon("the request", lines.next_line()).await.unwrap();
+    session.remove(&torrent).await;
+    line.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_trackers_query_is_kept_unless_the_torrent_is_a_strangers() {
+    assert!(announced(None).await.contains("passkey=1"));
+    assert!(!announced(Some(false)).await.contains("passkey=1"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tracker_brings_peers_together() {
     let config = Config {

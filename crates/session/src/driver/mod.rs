@@ -65,6 +65,8 @@ pub(crate) struct Parts {
     pub(crate) start: Start,
     /// Tracker URLs by tier.
     pub(crate) trackers: Vec<Vec<String>>,
+    /// Whether they are the user's choice.
+    pub(crate) trust_trackers: bool,
     pub(crate) read_only: bool,
     pub(crate) max_peers: usize,
 }
@@ -229,7 +231,7 @@ impl Driver {
         let mut driver = Self {
             files: Files::new(&info, &beginning.have),
             checks: Checks::new(beginning.to_check),
-            trackers: Trackers::new(&parts.trackers),
+            trackers: Trackers::new(&parts.trackers, parts.trust_trackers, info.is_private()),
             saving: Saving::new(resume_path),
             publisher: Publisher::new(now()),
             life: Life::default(),

@@ -40,12 +40,17 @@ enum Phase {
 }
 
 impl Trackers {
-    pub(super) fn new(tiers: &[Vec<String>]) -> Self {
+    /// A private torrent's peers are to meet at one tracker at a time (BEP 27).
+    pub(super) fn new(tiers: &[Vec<String>], trusted: bool, is_private: bool) -> Self {
         let tiers = tiers
             .iter()
-            .map(|tier| tier.iter().filter_map(|url| parse(url)).collect());
+            .map(|tier| tier.iter().filter_map(|url| parse(url, trusted)).collect());
+        let options = AnnouncerOptions {
+            all_tiers: !is_private,
+            ..AnnouncerOptions::default()
+        };
         Self {
-            announcer: Announcer::new(tiers.collect(), random_u64(), AnnouncerOptions::default()),
+            announcer: Announcer::new(tiers.collect(), random_u64(), options),
             tasks: HashMap::new(),
             phase: Phase::Idle,
             base: Transferred::default(),
@@ -94,10 +99,12 @@ impl Trackers {
     }
 }
 
-fn parse(url: &str) -> Option<TrackerUrl> {
-    url.parse()
+fn parse(url: &str, trusted: bool) -> Option<TrackerUrl> {
+    let parsed = url.parse::<TrackerUrl>();
+    let parsed = parsed
         .inspect_err(|error| tracing::debug!(url, %error, "this tracker is left out"))
-        .ok()
+        .ok()?;
+    Some(if trusted { parsed.trusted() } else { parsed })
 }
 
 impl Driver {

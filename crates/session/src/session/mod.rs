@@ -234,6 +234,7 @@ impl Session {
             } else {
                 Vec::new()
             },
+            trust_trackers: options.trust_trackers.unwrap_or_default(),
             read_only: options.read_only,
             max_peers: defaults.max_peers,
             shared: Arc::new(Shared::new(defaults.origin(options, pieces, info))),

@@ -104,9 +104,11 @@ impl Download {
     ) -> Result {
         let mut priorities = priorities.unwrap_or_default().into_iter();
         for (torrent, source) in torrents.into_iter().zip(&self.sources) {
+            let is_from_elsewhere = matches!(Source::from(source.as_str()), Source::Url(_));
             let add = transfer
                 .session()
                 .add(torrent)
+                .trust_trackers(!is_from_elsewhere)
                 .dir(&self.dir.dir)
                 .priorities(priorities.next().unwrap_or_default())
                 .sequential(self.sequential)
