@@ -134,8 +134,8 @@ pub enum DisconnectReason {
     /// A bitfield of the wrong length or with spare bits set.
     #[error("the peer sent an invalid bitfield")]
     InvalidBitfield,
-    /// A second bitfield.
-    #[error("the peer sent more than one bitfield")]
+    /// "Have all" or "have none" after it had told what it has; a later bitfield is taken.
+    #[error("the peer told again what it has")]
     RepeatedBitfield,
     /// A piece index that the torrent does not have.
     #[error("the peer named a piece that does not exist")]
