@@ -124,7 +124,14 @@ impl Vector for Avx512Vl {
     }
     #[inline(always)]
     unsafe fn load_block(lanes: &[*const u8; 16], offset: usize) -> [Self; 16] {
-        unsafe { Avx2::load_block(lanes, offset) }.map(Self)
+        let mut words = [unsafe { Self::splat(0) }; 16];
+        for (word, row) in words
+            .iter_mut()
+            .zip(unsafe { Avx2::load_block(lanes, offset) })
+        {
+            *word = Self(row);
+        }
+        words
     }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
@@ -181,8 +188,11 @@ impl Vector for Avx512 {
         for (row, lane) in rows.iter_mut().zip(lanes) {
             *row = unsafe { _mm512_loadu_si512(lane.add(offset).cast()) };
         }
-        let words = unsafe { transpose16(rows) };
-        words.map(|word| Self(unsafe { swap_bytes512(word) }))
+        let mut words = [unsafe { Self::splat(0) }; 16];
+        for (word, row) in words.iter_mut().zip(unsafe { transpose16(rows) }) {
+            *word = Self(unsafe { swap_bytes512(row) });
+        }
+        words
     }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
