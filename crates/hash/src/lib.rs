@@ -12,7 +12,7 @@
 //! | messages that are in memory | [`sha1_many`], [`sha256_many`] |
 //! | messages whose bytes come a part at a time | [`Stream::update_many`] |
 //! | messages that are to be read from somewhere | [`Reader`] |
-//! | one buffer | [`sha1`], [`sha256`] |
+//! | one buffer | [`sha1()`], [`sha256()`] |
 //!
 //! A message is a list of slices, because a piece is a list of blocks that need not lie next to each other. Messages
 //! may differ in length: a lane whose message ends takes the next one.
@@ -36,7 +36,7 @@ mod stream;
 
 pub use algorithm::{Hash, Sha1, Sha1Digest, Sha256, Sha256Digest};
 pub use engine::Engine;
-pub use read::Reader;
+pub use read::{Messages, Reader};
 pub use stream::{Sha1Stream, Sha256Stream, Stream};
 
 /// The SHA-1 of one buffer.

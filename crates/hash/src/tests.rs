@@ -198,7 +198,7 @@ fn messages_that_are_read_agree_and_fail_alone() {
         .map(|&length| noise(length as usize, length as u8))
         .collect();
     let broken = lengths.len() - 1;
-    let read = |message: usize, offset: u64, buf: &mut [u8]| {
+    let mut read = |message: usize, offset: u64, buf: &mut [u8]| {
         if message == broken && offset > 0 {
             return Err("broken");
         }
@@ -206,8 +206,8 @@ fn messages_that_are_read_agree_and_fail_alone() {
         Ok(())
     };
     let mut reader = Reader::new();
-    let ones = reader.digests::<Sha1, _>(&lengths, read);
-    let twos = reader.digests::<Sha256, _>(&lengths, read);
+    let ones = reader.digests::<Sha1, _>(&lengths, &mut read);
+    let twos = reader.digests::<Sha256, _>(&lengths, &mut read);
     for (index, message) in messages.iter().enumerate() {
         if index == broken {
             assert_eq!((ones[index], twos[index]), (Err("broken"), Err("broken")));
@@ -216,6 +216,56 @@ fn messages_that_are_read_agree_and_fail_alone() {
                 (ones[index], twos[index]),
                 (Ok(sha1(message)), Ok(sha256(message)))
             );
+        }
+    }
+}
+
+/// Keeps a record of what it is told.
+struct Announced {
+    ahead: Vec<(usize, std::ops::Range<u64>)>,
+    behind: Vec<(usize, std::ops::Range<u64>)>,
+}
+
+impl crate::Messages for Announced {
+    type Error = std::convert::Infallible;
+
+    fn read(&mut self, message: usize, offset: u64, buf: &mut [u8]) -> Result<(), Self::Error> {
+        let end = offset + buf.len() as u64;
+        let covers = |(other, range): &(usize, std::ops::Range<u64>)| {
+            *other == message && range.start <= offset && end <= range.end
+        };
+        assert!(self.ahead.iter().any(covers), "read unannounced");
+        assert!(!self.behind.iter().any(covers), "read after it was let go");
+        buf.fill(0);
+        Ok(())
+    }
+
+    fn ahead(&mut self, message: usize, range: std::ops::Range<u64>) {
+        self.ahead.push((message, range));
+    }
+
+    fn behind(&mut self, message: usize, range: std::ops::Range<u64>) {
+        self.behind.push((message, range));
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "too many bytes for an interpreter")]
+fn what_is_read_was_announced_and_is_let_go() {
+    let lengths = [0, 1, 1 << 20, (1 << 20) + 1, (5 << 20) - 7];
+    let mut messages = Announced {
+        ahead: Vec::new(),
+        behind: Vec::new(),
+    };
+    Reader::new().digests::<Sha1, _>(&lengths, &mut messages);
+    for (message, length) in lengths.into_iter().enumerate() {
+        for told in [&messages.ahead, &messages.behind] {
+            let ranges = told.iter().filter(|(other, _)| *other == message);
+            let end = ranges.fold(0, |end, (_, range)| {
+                assert_eq!(range.start, end, "in order, without gaps");
+                range.end
+            });
+            assert_eq!(end, length);
         }
     }
 }
