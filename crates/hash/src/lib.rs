@@ -51,6 +51,23 @@ pub fn sha256(data: &[u8]) -> Sha256Digest {
     sha2::Sha256::digest(data).into()
 }
 
+/// The SHA-1 of so many bytes of zeros, which need not be in memory: what a hole of a sparse file hashes to.
+///
+/// ```
+/// assert_eq!(headwater_hash::sha1_of_zeros(100_000), headwater_hash::sha1(&[0; 100_000]));
+/// ```
+pub fn sha1_of_zeros(length: u64) -> Sha1Digest {
+    const ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
+    let mut stream = Sha1Stream::new();
+    let mut left = length;
+    while left > 0 {
+        let now = left.min(ZEROS.len() as u64);
+        stream.update(&ZEROS[..now as usize]);
+        left -= now;
+    }
+    stream.finish()
+}
+
 /// The SHA-1 of each message, in order; a message is the concatenation of its slices.
 pub fn sha1_many(messages: &[&[&[u8]]]) -> Vec<Sha1Digest> {
     Engine::best_for_sha1().sha1_many(messages)

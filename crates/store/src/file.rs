@@ -303,7 +303,7 @@ impl Storage for FileStorage {
         self.read_range(range, buf, Self::open_for_scan)
     }
 
-    fn let_go(&self, brought: &[Range<u64>]) {
+    fn let_go(&self, brought: Range<u64>) {
         self.scan_behind(brought);
     }
 

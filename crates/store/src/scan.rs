@@ -13,7 +13,7 @@
 //! let file = scan::open(&path)?;
 //! let brought = scan::read_ahead(&file, 0..300_000);
 //! file.read_exact_at(&mut [0; 300_000], 0)?;
-//! scan::let_go(&file, &brought);
+//! brought.into_iter().for_each(|range| scan::let_go(&file, range));
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
@@ -71,12 +71,15 @@ pub fn read_ahead(_file: &File, _range: Range<u64>) -> Vec<Range<u64>> {
     Vec::new()
 }
 
-/// Gives up what [`read_ahead`] brought into memory. Data is never lost by that: what has been written since stays.
-pub fn let_go(file: &File, brought: &[Range<u64>]) {
+/// Gives up a range that [`read_ahead`] brought into memory. Data is never lost by that: what has been written since stays.
+pub fn let_go(file: &File, brought: Range<u64>) {
     #[cfg(target_os = "linux")]
-    for range in brought {
-        let length = std::num::NonZeroU64::new(range.end - range.start);
-        let _ = rustix::fs::fadvise(file, range.start, length, rustix::fs::Advice::DontNeed);
+    {
+        // Without a length it would be all of the file.
+        if let Some(length) = std::num::NonZeroU64::new(brought.end.saturating_sub(brought.start)) {
+            let advice = rustix::fs::Advice::DontNeed;
+            let _ = rustix::fs::fadvise(file, brought.start, Some(length), advice);
+        }
     }
     let _ = (file, brought);
 }

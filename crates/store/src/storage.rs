@@ -78,8 +78,8 @@ pub trait Storage: Send + Sync + Debug + 'static {
         self.read_at(offset, buf)
     }
 
-    /// Gives up what [`read_ahead`](Self::read_ahead) brought into memory.
-    fn let_go(&self, brought: &[Range<u64>]) {
+    /// Gives up a range that [`read_ahead`](Self::read_ahead) brought into memory.
+    fn let_go(&self, brought: Range<u64>) {
         let _ = brought;
     }
 

@@ -43,13 +43,11 @@ impl FileStorage {
         brought
     }
 
-    pub(super) fn scan_behind(&self, brought: &[Range<u64>]) {
+    pub(super) fn scan_behind(&self, brought: Range<u64>) {
         let _places = self.places.read();
-        for range in brought {
-            for (span, _) in self.scannable(range) {
-                if let Ok(open) = self.open_for_scan(span.file) {
-                    scan::let_go(&open.file, &[span.offset..span.offset + span.length]);
-                }
+        for (span, _) in self.scannable(&brought) {
+            if let Ok(open) = self.open_for_scan(span.file) {
+                scan::let_go(&open.file, span.offset..span.offset + span.length);
             }
         }
     }

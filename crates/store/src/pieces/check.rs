@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use headwater_hash::{Engine, Messages, Reader, Sha1, Sha1Digest, Sha1Stream};
+use headwater_hash::{Engine, Messages, Reader, Sha1, Sha1Digest};
 use headwater_metainfo::PieceIndex;
 use parking_lot::Mutex;
 
@@ -92,9 +92,11 @@ impl PieceStore {
     fn digest_of_zeros(&self, piece: PieceIndex) -> Sha1Digest {
         let size = self.geometry.piece_size(piece);
         if size < self.geometry.piece_length() {
-            return sha1_of_zeros(size);
+            return headwater_hash::sha1_of_zeros(size.into());
         }
-        *self.zero_digest.get_or_init(|| sha1_of_zeros(size))
+        *self
+            .zero_digest
+            .get_or_init(|| headwater_hash::sha1_of_zeros(size.into()))
     }
 
     fn judge(
@@ -119,18 +121,6 @@ impl PieceStore {
             }
         }
     }
-}
-
-fn sha1_of_zeros(length: u32) -> Sha1Digest {
-    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
-    let mut stream = Sha1Stream::new();
-    let mut left = length as usize;
-    while left > 0 {
-        let now = left.min(ZEROS.len());
-        stream.update(&ZEROS[..now]);
-        left -= now;
-    }
-    stream.finish()
 }
 
 /// Pieces that are read for a check.
@@ -170,10 +160,8 @@ impl Messages for OnDisk<'_> {
 
     fn behind(&mut self, piece: usize, range: Range<u64>) {
         let end = self.in_torrent(piece, range).end;
-        let mut done = Vec::new();
         while let Some(range) = self.brought[piece].pop_front_if(|range| range.end <= end) {
-            done.push(range);
+            self.storage.let_go(range);
         }
-        self.storage.let_go(&done);
     }
 }
