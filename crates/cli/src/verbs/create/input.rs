@@ -2,15 +2,16 @@
 
 use std::fs::{self, File, Metadata};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use headwater_metainfo::create::{InputFile, Source};
 use parking_lot::Mutex;
 
-use super::walk::{Found, vanished};
-use crate::exit::{Failure, Result};
+use super::faults::{changed, vanished};
+use super::walk::Found;
+use crate::exit::Result;
 use crate::source::shown;
 
 /// Files that are kept open at a time.
@@ -97,13 +98,6 @@ fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
 #[cfg(windows)]
 fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
-}
-
-fn changed(path: &Path) -> Failure {
-    Failure::failed(format_args!(
-        "{} has changed while it was read; make the torrent when nobody writes to it any more",
-        shown(path)
-    ))
 }
 
 #[cfg(test)]

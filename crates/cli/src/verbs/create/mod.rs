@@ -1,6 +1,7 @@
 //! `headwater create`.
 
 mod exclude;
+mod faults;
 mod input;
 mod junk;
 mod options;
@@ -9,7 +10,6 @@ mod walk;
 mod write;
 
 use std::fs;
-use std::io;
 use std::mem;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -24,9 +24,9 @@ use headwater_metainfo::create::{CreateError, CreateOptions, Creator};
 use self::exclude::Pattern;
 use self::input::Input;
 use self::walk::{Contents, Wish};
-use crate::exit::{Code, Failure, Result};
+use crate::exit::{Failure, Result};
 use crate::interrupt::Interrupt;
-use crate::output::{Event, Output, Phase, Snapshot, printable, with_progress};
+use crate::output::{Event, Output, Phase, Snapshot, with_progress};
 use crate::source::{self, shown};
 use crate::units;
 
@@ -101,7 +101,7 @@ impl Create {
         plan::require_files(&self.path, &contents)?;
         plan::tell_oddities(output, &contents);
         let input = Input::new(mem::take(&mut contents.found));
-        let fail = |error| failure(&self.path, error);
+        let fail = |error| faults::of_creator(&self.path, error);
         let creator = Creator::new(options, input.files.clone()).map_err(fail)?;
         tell_renamed(&creator, output);
         if self.dry_run {
@@ -182,12 +182,8 @@ fn name_of(path: &Path) -> Result<String> {
             })?
             .to_owned(),
     };
-    name.into_string().map_err(|_| {
-        Failure::failed(format_args!(
-            "the name of {} is not UTF-8, which a torrent needs; rename it",
-            shown(path)
-        ))
-    })
+    name.into_string()
+        .map_err(|_| faults::not_unicode(path, ""))
 }
 
 fn tell_renamed(creator: &Creator, output: &Output) {
@@ -258,23 +254,4 @@ fn tell(output: &Output, torrent: &[u8], target: Option<&Path>) -> Result {
         files: info.layout().len(),
     });
     Ok(())
-}
-
-fn failure(path: &Path, error: CreateError) -> Failure {
-    match error {
-        CreateError::Read { path, source } if source.kind() == io::ErrorKind::NotFound => {
-            walk::vanished(&printable(&path))
-        }
-        CreateError::Read { path, source } => {
-            Failure::io(format_args!("cannot read {}", printable(&path)), &source)
-        }
-        CreateError::Interrupted => Failure::interrupted(),
-        CreateError::Shorter(_) | CreateError::Longer(_) => Failure::failed(format_args!(
-            "{error}; make the torrent when nobody writes to it any more"
-        )),
-        other => Failure::new(
-            Code::Failed,
-            format_args!("cannot make a torrent of {}: {other}", shown(path)),
-        ),
-    }
 }

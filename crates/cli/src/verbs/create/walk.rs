@@ -1,7 +1,6 @@
 //! What goes into a torrent, and what is left out.
 
 use std::fs::{self, File, Metadata};
-use std::io;
 use std::path::{Path, PathBuf};
 
 use headwater_metainfo::create::InputFile;
@@ -9,8 +8,9 @@ use serde::Serialize;
 use walkdir::{DirEntry, WalkDir};
 
 use super::exclude::Pattern;
+use super::faults;
 use super::junk::is_junk;
-use crate::exit::{Code, Failure, Result, describe};
+use crate::exit::{Failure, Result};
 use crate::interrupt::Interrupt;
 use crate::source::shown;
 
@@ -166,7 +166,7 @@ impl<'a> Walk<'a> {
                 self.leave_out(&path, reason);
                 Ok(())
             }
-            None => Err(walk_failure(&path, error)),
+            None => Err(faults::walk(&path, error)),
         }
     }
 
@@ -177,7 +177,7 @@ impl<'a> Walk<'a> {
         }
         let metadata = entry
             .metadata()
-            .map_err(|error| walk_failure(path, error))?;
+            .map_err(|error| faults::walk(path, error))?;
         if metadata.is_dir() {
             self.folders.push(Folder {
                 path: path.to_owned(),
@@ -197,7 +197,7 @@ impl<'a> Walk<'a> {
 
     /// A file that cannot be opened is better told of now than when the others are hashed.
     fn add(&mut self, file: InputFile, path: &Path, metadata: Metadata) -> Result {
-        File::open(path).map_err(|error| unreadable(path, &error))?;
+        File::open(path).map_err(|error| faults::unreadable(path, &error))?;
         self.contents.found.push(Found {
             file,
             path: path.to_owned(),
@@ -298,12 +298,9 @@ fn folder_of(path: &Path) -> Option<PathBuf> {
 fn components(below: &Path, path: &Path) -> Result<Vec<String>> {
     let components = below.components();
     let texts = components.map(|it| it.as_os_str().to_str().map(str::to_owned));
-    texts.collect::<Option<_>>().ok_or_else(|| {
-        Failure::failed(format_args!(
-            "the name of {} is not UTF-8, which a torrent needs; rename it, or leave it out with --exclude",
-            shown(path)
-        ))
-    })
+    texts
+        .collect::<Option<_>>()
+        .ok_or_else(|| faults::not_unicode(path, ", or leave it out with --exclude"))
 }
 
 #[cfg(unix)]
@@ -314,42 +311,4 @@ fn is_executable(metadata: &Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_executable(_: &Metadata) -> bool {
     false
-}
-
-fn walk_failure(path: &Path, error: walkdir::Error) -> Failure {
-    let place = shown(path);
-    if error.loop_ancestor().is_some() {
-        return Failure::failed(format_args!(
-            "{place} is a link to a folder that holds it; remove the link, or leave it out with --exclude"
-        ));
-    }
-    let is_link = || path.symlink_metadata().is_ok_and(|it| it.is_symlink());
-    let error = io::Error::from(error);
-    if error.kind() == io::ErrorKind::NotFound && is_link() {
-        return Failure::failed(format_args!(
-            "{place} is a link to what is not there; remove the link, or leave it out with --exclude"
-        ));
-    }
-    unreadable(path, &error)
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    if error.kind() == io::ErrorKind::NotFound {
-        return vanished(&shown(path));
-    }
-    Failure::new(
-        Code::of(error),
-        format_args!(
-            "cannot read {}: {}, or leave it out with --exclude",
-            shown(path),
-            describe(error)
-        ),
-    )
-}
-
-/// It was there a moment ago.
-pub(super) fn vanished(place: &str) -> Failure {
-    Failure::failed(format_args!(
-        "{place} has vanished while the torrent was made; make it when nobody changes the files any more"
-    ))
 }

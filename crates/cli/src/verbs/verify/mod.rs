@@ -2,6 +2,7 @@
 
 mod check;
 mod report;
+mod state;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,13 +1,12 @@
 //! Telling what a check has found.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::io;
 
 use headwater_metainfo::{FileEntry, FileIndex, Info, PieceIndex};
 use headwater_store::FileStorage;
 
 use super::check::Findings;
+use super::state::{BadFile, State};
 use crate::exit::{Code, Failure, Result};
 use crate::output::{Event, Output, printable};
 use crate::ranges::shortened;
@@ -18,33 +17,6 @@ pub(super) struct Report<'a> {
     info: &'a Info,
     storage: &'a FileStorage,
     findings: &'a Findings,
-}
-
-/// What can be seen of a file without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Missing,
-    TooShort,
-    NoFile,
-    Longer,
-    Right,
-}
-
-impl State {
-    /// In front of the numbers of pieces.
-    const fn prefix(self) -> &'static str {
-        match self {
-            Self::Missing => "missing; ",
-            Self::TooShort => "too short; ",
-            Self::NoFile => "a folder or device is in its place; ",
-            Self::Longer | Self::Right => "",
-        }
-    }
-
-    /// Whether it explains why pieces do not match.
-    const fn is_cause(self) -> bool {
-        matches!(self, Self::Missing | Self::TooShort | Self::NoFile)
-    }
 }
 
 impl<'a> Report<'a> {
@@ -235,23 +207,9 @@ impl<'a> Report<'a> {
 
     fn state(&self, file: FileIndex) -> State {
         let entry = self.info.layout().file(file);
-        if entry.is_none_or(|entry| entry.is_pad() || entry.symlink_target().is_some()) {
-            return State::Right;
-        }
-        let Some(path) = self.storage.path_of(file) else {
-            return State::Right;
-        };
-        let length = self.length(file);
-        match path.metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => State::Missing,
-            // What it is like cannot be seen; that it cannot be read is told elsewhere.
-            Err(_) => State::Right,
-            Ok(metadata) if !metadata.is_file() => State::NoFile,
-            Ok(metadata) => match metadata.len().cmp(&length) {
-                Ordering::Less => State::TooShort,
-                Ordering::Equal => State::Right,
-                Ordering::Greater => State::Longer,
-            },
+        match (entry, self.storage.path_of(file)) {
+            (Some(entry), Some(path)) => State::of(entry, &path),
+            _ => State::Right,
         }
     }
 
@@ -270,32 +228,6 @@ impl<'a> Report<'a> {
             0 => output.warning(format_args!("{path} is {what}")),
             more => output.warning(format_args!("{path} and {more} more are {what}")),
         }
-    }
-}
-
-/// A file with pieces that do not match.
-struct BadFile {
-    state: State,
-    pieces: Vec<u32>,
-    /// The file to which all of them may be due instead, if there is one.
-    culprit: Option<FileIndex>,
-    is_blamed: bool,
-}
-
-impl BadFile {
-    const fn new(state: State) -> Self {
-        Self {
-            state,
-            pieces: Vec::new(),
-            culprit: None,
-            is_blamed: state.is_cause(),
-        }
-    }
-
-    /// A piece of it does not match, which `culprit` explains.
-    fn blame(&mut self, culprit: Option<FileIndex>) {
-        self.is_blamed |= culprit.is_none();
-        self.culprit = culprit.filter(|_| !self.is_blamed);
     }
 }
 
