@@ -49,6 +49,13 @@ impl Findings {
         self.unreadable.values().map(|it| it.pieces.len()).sum()
     }
 
+    /// The exit code for what could not be read. What the user can permit comes first.
+    pub(super) fn unreadable_code(&self) -> Option<Code> {
+        let mut codes = self.unreadable.values().map(|it| it.code);
+        let first = codes.next()?;
+        Some(codes.find(|code| *code == Code::Disk).unwrap_or(first))
+    }
+
     fn add(&mut self, piece: PieceIndex, result: Result<PieceCheck, StoreError>) {
         match result {
             Ok(PieceCheck::Passed) => self.passed += 1,
@@ -120,5 +127,47 @@ pub(super) fn run(
     match &findings.fault {
         Some(error) => Err(Failure::failed(error)),
         None => Ok(findings),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use headwater_store::Operation;
+
+    use super::*;
+
+    fn unreadable(path: &str, kind: ErrorKind) -> Result<PieceCheck, StoreError> {
+        let error = StorageError::from_io(Operation::Read, path, Error::from(kind));
+        Err(error.into())
+    }
+
+    #[test]
+    fn what_is_known_and_what_is_not_adds_up() {
+        let mut findings = Findings::default();
+        findings.add(PieceIndex(4), Ok(PieceCheck::Failed));
+        findings.add(PieceIndex(3), unreadable("a", ErrorKind::Other));
+        findings.add(PieceIndex(2), Ok(PieceCheck::Passed));
+        findings.add(PieceIndex(1), unreadable("a", ErrorKind::Other));
+        findings.add(PieceIndex(0), unreadable("folder", ErrorKind::IsADirectory));
+        let findings = findings.sorted();
+        assert_eq!(findings.bad, [PieceIndex(0), PieceIndex(4)]);
+        assert_eq!((findings.known(), findings.unknown()), (3, 2));
+        let pieces = findings.unreadable.values().map(|it| &it.pieces);
+        assert_eq!(
+            pieces.collect::<Vec<_>>(),
+            [&[PieceIndex(1), PieceIndex(3)]]
+        );
+    }
+
+    #[test]
+    fn what_is_not_permitted_has_the_code_of_its_own() {
+        let mut findings = Findings::default();
+        assert_eq!(findings.unreadable_code(), None);
+        findings.add(PieceIndex(0), unreadable("a", ErrorKind::Other));
+        assert_eq!(findings.unreadable_code(), Some(Code::Failed));
+        findings.add(PieceIndex(1), unreadable("b", ErrorKind::PermissionDenied));
+        assert_eq!(findings.unreadable_code(), Some(Code::Disk));
     }
 }

@@ -99,12 +99,9 @@ impl<'a> Report<'a> {
 
     fn verdict(&self, output: &Output) -> Result {
         let (bad, checked) = (self.findings.bad.len(), self.findings.wanted);
-        let mut unreadable = self.findings.unreadable.values();
-        if let Some(first) = unreadable.next() {
+        let first = self.findings.unreadable.values().next();
+        if let (Some(code), Some(first)) = (self.findings.unreadable_code(), first) {
             let unknown = self.findings.unknown();
-            let codes = unreadable.map(|it| it.code).chain([first.code]);
-            let is_forbidden = codes.into_iter().any(|code| code == Code::Disk);
-            let code = if is_forbidden { Code::Disk } else { first.code };
             return Err(Failure::new(
                 code,
                 format_args!(
