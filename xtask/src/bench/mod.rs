@@ -26,10 +26,13 @@ use crate::interop::clients::{Installed, Program};
 const TRANSFER_MIB: u64 = 1024;
 const HASHING_MIB: u64 = 4096;
 
-/// Every row is the median (least-most) of all rounds. Processor seconds are user and system time. Programs count from their start
-/// to their end; libtorrent from after the start of the Python interpreter that it runs in; Transmission's daemon, which is there
-/// already, from being given the torrent until it seeds. Ratios are to the best of the other clients in each column.
+const WHAT_A_ROW_IS: &str = "Every row has the median (least-most) of all rounds. Processor seconds are user and system time. \
+    Programs count from their start to their end; libtorrent counts from after the start of the Python interpreter in which it \
+    runs; Transmission's daemon, which runs already, counts from being given the torrent until it seeds. Ratios are to the best \
+    of the other clients in each column.";
+
 #[derive(clap::Args)]
+#[command(after_help = WHAT_A_ROW_IS)]
 pub(crate) struct Args {
     /// What to measure; everything if none is named
     #[arg(long, value_enum, value_delimiter = ',')]
