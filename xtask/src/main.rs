@@ -21,7 +21,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Measure transfers beside libtorrent
+    /// Measure transfers, checks and making torrents beside other clients
     Bench(bench::Args),
     /// Run the fuzz targets (needs cargo-fuzz)
     Fuzz(fuzz::Args),

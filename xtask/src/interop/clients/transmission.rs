@@ -48,6 +48,16 @@ impl Transmission {
         })
     }
 
+    /// Whether it can be told what to do. It is given the torrent by the first question whether it is ready.
+    pub(crate) fn answers(&mut self) -> anyhow::Result<bool> {
+        Ok(self.ask("session-get", &json!({}))?.is_some())
+    }
+
+    /// The system's number for the daemon.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Asks, the second time with the session id that the first answer gave. `None` while it does not answer yet.
     fn ask(&mut self, method: &str, arguments: &Value) -> anyhow::Result<Option<Value>> {
         self.process.must_run()?;
