@@ -38,9 +38,9 @@ impl Place {
 
     /// A file that takes long to hash and little room: pieces of 16 MiB, each with one byte and zeros that were never written.
     #[cfg(unix)]
-    pub fn hollow(&self, name: &str, pieces: u64) -> std::fs::File {
+    pub(crate) fn hollow(&self, name: &str, pieces: u64) -> fs::File {
         use std::os::unix::fs::FileExt;
-        let file = std::fs::File::create(self.path(name)).unwrap();
+        let file = fs::File::create(self.path(name)).unwrap();
         file.set_len(pieces << 24).unwrap();
         for piece in 0..pieces {
             file.write_all_at(&[1], piece << 24).unwrap();
