@@ -6,6 +6,7 @@
 //! - [`PieceStore`] assembles blocks into pieces in a bounded buffer, hashes complete ones from memory, many at a time,
 //!   writes the good ones with one vectored write each, and gives out nothing that is not verified.
 //! - [`ResumeData`] is what survives a restart: checksummed, saved atomically, and believed only for files that have not changed.
+//! - [`scan`] reads files once, as a hash check does, without pushing anything out of the system's page cache.
 //! - [`testing`] has made-up torrents, faults and crashes on demand.
 //!
 //! Everything blocks and is thread-safe: call it from disk threads. It knows nothing of peers, and needs no async runtime.
