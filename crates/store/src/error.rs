@@ -27,7 +27,9 @@ pub enum StorageErrorKind {
     ReadOnly,
     /// Bytes are asked for, or given, that no file of the torrent holds.
     OutOfRange,
-    /// The data cannot be kept: a pad file (BEP 47) whose bytes are not zeros.
+    /// Something is there already, and nothing is written over.
+    Exists,
+    /// The back end cannot do that: keep a pad file (BEP 47) whose bytes are not zeros, or move what it has not in files.
     Unsupported,
     /// Anything else that the system reports, such as a read error of the device.
     Io,
@@ -43,6 +45,7 @@ impl StorageErrorKind {
             Kind::NotFound => Self::Missing,
             Kind::UnexpectedEof => Self::Truncated,
             Kind::IsADirectory | Kind::NotADirectory => Self::WrongType,
+            Kind::AlreadyExists => Self::Exists,
             // What openat2 with RESOLVE_BENEATH says, and O_NOFOLLOW at a link.
             Kind::CrossesDevices => Self::OutsideBase,
             _ => Self::Io,
@@ -76,8 +79,12 @@ pub enum Operation {
     Write,
     /// Making written data durable.
     Sync,
-    /// Moving, cutting or removing a file.
+    /// Cutting a file, or changing its attributes.
     Change,
+    /// Moving or renaming a file.
+    Move,
+    /// Removing a file.
+    Remove,
 }
 
 impl fmt::Display for Operation {
@@ -90,6 +97,8 @@ impl fmt::Display for Operation {
             Self::Write => "write",
             Self::Sync => "sync",
             Self::Change => "change",
+            Self::Move => "move",
+            Self::Remove => "remove",
         })
     }
 }
@@ -242,6 +251,7 @@ mod tests {
             (Kind::Missing, &[Errno::NOENT]),
             (Kind::WrongType, &[Errno::ISDIR, Errno::NOTDIR]),
             (Kind::OutsideBase, &[Errno::XDEV]),
+            (Kind::Exists, &[Errno::EXIST]),
             (Kind::Io, &[Errno::IO, Errno::NOMEM, Errno::MFILE]),
         ];
         for (kind, errors) in expected {

@@ -74,11 +74,11 @@ pub mod testing;
 
 pub use contents::Contents;
 pub use error::{Operation, StorageError, StorageErrorKind, StoreError};
-pub use file::{Allocation, FileOptions, FileStorage, Pool, PoolOptions};
+pub use file::{Allocation, FileOptions, FileStorage, Leftovers, Pool, PoolOptions};
 pub use memory::MemoryStorage;
 pub use pieces::{Checkpoint, Options, PieceCheck, PieceStore};
 pub use resume::{MAX_RESUME_SIZE, ResumeData, ResumeError, Trusted};
-pub use storage::{FileStamp, Storage};
+pub use storage::{FileStamp, Step, Storage};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -93,6 +93,29 @@ impl PartFile {
         &self.path
     }
 
+    /// Whether there is a file.
+    pub(crate) fn exists(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Goes on at `path`, where the file is already, if there is one.
+    pub(crate) fn moved_to(&mut self, path: PathBuf) -> io::Result<()> {
+        if self.file.is_some() {
+            self.file = Some(open_existing(&path, false)?);
+        }
+        self.path = path;
+        Ok(())
+    }
+
+    /// Forgets everything: the file is gone.
+    pub(crate) fn clear(&mut self) {
+        self.file = None;
+        self.slots.clear();
+        self.free.clear();
+        self.given_up.clear();
+        self.slot_count = 0;
+    }
+
     /// Whether any byte of `range` is here.
     pub(crate) fn touches(&self, range: Range<u64>) -> bool {
         !self.slots.is_empty() && self.extents(range).next().is_some()

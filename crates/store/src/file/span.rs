@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use headwater_metainfo::{FileEntry, FileIndex, FileSpan};
+use headwater_metainfo::{FileIndex, FileSpan};
 
 use super::open::Purpose;
 use super::pool::{Key, OpenFile};
@@ -24,7 +24,8 @@ impl FileStorage {
         if let Some(open) = self.pool.get(key, false) {
             return Ok(open);
         }
-        let opened = self.location(self.entry(file)).open(Purpose::Read);
+        let names = self.names();
+        let opened = self.location(&names, file).open(Purpose::Read);
         let opened = opened.map_err(|error| self.error(Operation::Open, file, error))?;
         Ok(self.keep_open(key, opened, false))
     }
@@ -34,13 +35,13 @@ impl FileStorage {
         if let Some(open) = self.pool.get(key, true) {
             return Ok(open);
         }
-        let entry = self.entry(file);
+        let names = self.names();
         let opened = self
-            .location(entry)
-            .open_or_create(entry.is_executable())
+            .location(&names, file)
+            .open_or_create(self.entry(file).is_executable())
             .map_err(|error| self.error(Operation::Create, file, error))?;
         if opened.1 {
-            self.note_new_entry(entry);
+            self.note_new_entry(file);
         }
         Ok(self.keep_open(key, opened.0, true))
     }
@@ -52,10 +53,11 @@ impl FileStorage {
     }
 
     /// Remembers to make the folders durable that lead to a new file.
-    pub(super) fn note_new_entry(&self, entry: &FileEntry) {
-        let path = entry.path().under(&self.base);
+    pub(super) fn note_new_entry(&self, file: FileIndex) {
+        let names = self.names();
+        let path = names.path(self.contents.layout(), file);
         let folders = path.ancestors().skip(1);
-        let inside = folders.take_while(|folder| folder.starts_with(&self.base));
+        let inside = folders.take_while(|folder| folder.starts_with(&names.base));
         self.dirty_folders
             .lock()
             .extend(inside.map(Path::to_path_buf));
@@ -127,7 +129,7 @@ impl FileStorage {
         let mut part = self.part.write();
         part.write(range.start, data)
             .map_err(|error| StorageError::from_io(Operation::Write, part.path(), error))?;
-        self.dirty_folders.lock().insert(self.base.clone());
+        self.dirty_folders.lock().insert(self.base_dir());
         Ok(())
     }
 
