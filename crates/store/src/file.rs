@@ -27,6 +27,7 @@ use crate::part::PartFile;
 use crate::positioned::Gather;
 use crate::{Contents, FileStamp, Operation, Step, Storage, StorageError, StorageErrorKind};
 use names::Names;
+pub(crate) use names::are_distinct;
 use open::Location;
 use places::{Places, Segment};
 use pool::Key;

@@ -13,7 +13,7 @@ use headwater_metainfo::FileIndex;
 use super::Way;
 use crate::file::{Allocation, FileOptions, FileStorage};
 use crate::testing::Sample;
-use crate::{Contents, Operation, Storage, StorageError, StorageErrorKind};
+use crate::{Operation, Storage, StorageError, StorageErrorKind};
 
 const WAYS: [Way; 3] = [Way::Link, Way::Copy, Way::Rename];
 
