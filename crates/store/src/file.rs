@@ -10,6 +10,7 @@ mod pool;
 mod prepare;
 mod relocate;
 mod reserve;
+mod seen;
 mod span;
 mod tidy;
 
@@ -32,6 +33,8 @@ use open::Location;
 use places::{Places, Segment};
 use pool::Key;
 pub use pool::{Pool, PoolOptions};
+use seen::Seen;
+pub(crate) use seen::id;
 pub use tidy::Leftovers;
 
 /// When space for a file is taken from the disk.
@@ -109,6 +112,8 @@ pub struct FileStorage {
     part: RwLock<PartFile>,
     /// Files written since the last sync.
     dirty: Box<[AtomicBool]>,
+    /// The files that are or were open, as they were when they were opened first.
+    seen: Seen,
     /// Files that become wanted are to be made ready at once.
     is_prepared: AtomicBool,
     /// The file system does not say whether bytes are in memory.
@@ -157,6 +162,7 @@ impl FileStorage {
             changing: Mutex::new(()),
             part: RwLock::new(part),
             dirty: (0..count).map(|_| AtomicBool::new(false)).collect(),
+            seen: Seen::new(count),
             is_prepared: AtomicBool::new(false),
             cannot_tell: AtomicBool::new(false),
             dirty_folders: Mutex::default(),
@@ -206,6 +212,12 @@ impl FileStorage {
 
     fn error(&self, operation: Operation, file: FileIndex, cause: IoError) -> StorageError {
         StorageError::from_io(operation, self.path(file), cause)
+    }
+
+    /// Closes everything; whatever stands in a file's place the next time is taken for it.
+    fn forget_open(&self) {
+        self.pool.forget_all(self.owner);
+        self.seen.forget();
     }
 
     fn out_of_range(&self, operation: Operation) -> StorageError {
@@ -338,7 +350,7 @@ impl Storage for FileStorage {
     }
 
     fn release(&self) -> Result<(), StorageError> {
-        self.pool.forget_all(self.owner);
+        self.forget_open();
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use headwater_metainfo::{InfoHash, PieceGeometry};
 
+use crate::file::id;
 use crate::positioned::{Gather, read_exact_at, write_all_at};
 use crate::ranges::RangeSet;
 use slot::{HEAD_LENGTH, Record, SlotShape};
@@ -171,12 +172,29 @@ impl PartFile {
     }
 
     /// Makes durable what was written.
+    ///
+    /// If it is not at its place any more, what was in it is lost: then what is there counts, and that is an error.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         if let Some(file) = &self.file {
             file.sync_all()?;
+            let there = std::fs::metadata(&self.path).map(|metadata| id(&metadata));
+            if there.as_ref().ok() != Some(&id(&file.metadata()?)) {
+                self.look_again()?;
+                let cause = "the part file was moved away or replaced";
+                return Err(io::Error::new(io::ErrorKind::NotFound, cause));
+            }
         }
         self.free.append(&mut self.given_up);
         Ok(())
+    }
+
+    fn look_again(&mut self) -> io::Result<()> {
+        self.clear();
+        match open_existing(&self.path, false) {
+            Ok(file) => self.load(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn load(&mut self, file: File) -> io::Result<()> {
@@ -319,7 +337,10 @@ impl PartFile {
 
     fn remove(&mut self) -> io::Result<()> {
         if self.file.take().is_some() {
-            std::fs::remove_file(&self.path)?;
+            match std::fs::remove_file(&self.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
         self.free.clear();
         self.given_up.clear();

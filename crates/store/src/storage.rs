@@ -83,7 +83,7 @@ pub trait Storage: Send + Sync + Debug + 'static {
     /// verified: before that, nothing is cut.
     fn finish_file(&self, file: FileIndex) -> Result<(), StorageError>;
 
-    /// Closes files and maps; they are opened again when needed.
+    /// Closes files and maps; they are opened again when needed, and whatever stands in their place then is taken for them.
     fn release(&self) -> Result<(), StorageError>;
 
     /// The stamp of each file, as it is on disk now.

@@ -67,7 +67,7 @@ impl FileStorage {
             }
         })?;
         part.clear();
-        self.pool.forget_all(self.owner);
+        self.forget_open();
         self.dirty
             .iter()
             .for_each(|dirty| dirty.store(false, Ordering::Relaxed));
@@ -197,8 +197,16 @@ fn empty(folder: &Path) -> io::Result<()> {
 
 fn remove_folder(folder: &Path) -> io::Result<()> {
     match fs::remove_dir(folder) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        // Somebody else has put something there: it stays, and so does the folder.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty
+            ) =>
+        {
+            Ok(())
+        }
+        outcome => outcome,
     }
 }
 

@@ -174,9 +174,11 @@ impl FileStorage {
                 let offset = piece.start - entry.offset();
                 write_all_at(&open.file, &mut [IoSlice::new(&buf)], offset, self.portable)
                     .map_err(|error| self.error(Operation::Write, file, error))?;
+                open.identity.reaches(offset + buf.len() as u64);
             }
         }
         drop(part);
+        self.seen.touch(file);
         open.file
             .sync_all()
             .map_err(|error| self.error(Operation::Sync, file, error))?;

@@ -53,6 +53,7 @@ impl FileStorage {
             return Ok(());
         }
         let open = self.open_for_writing(file)?;
+        self.seen.touch(file);
         reserve::reserve(&open.file, entry.length())
             .map_err(|error| self.error(Operation::Reserve, file, error))
     }
@@ -92,6 +93,8 @@ impl FileStorage {
         let cut = || -> io::Result<()> {
             if open.file.metadata()?.len() > entry.length() {
                 open.file.set_len(entry.length())?;
+                open.identity.was_cut(entry.length());
+                self.seen.touch(file);
                 self.dirty[file.as_usize()].store(true, Ordering::Release);
             }
             if entry.is_executable() {
@@ -133,6 +136,9 @@ impl FileStorage {
         // Not only the data: resume data compares times.
         open.file
             .sync_all()
+            .and_then(|()| open.identity.check(&open.file))
+            .and_then(|()| open.identity.check_place(&self.path(file)))
+            .inspect_err(|_| self.pool.forget(self.key(file)))
             .map_err(|error| self.error(Operation::Sync, file, error))
     }
 
@@ -174,7 +180,7 @@ impl FileStorage {
         };
         let names = self.names();
         let layout = self.contents.layout();
-        layout
+        let stamps = layout
             .iter()
             .zip(&*places.of)
             .map(|((file, entry), place)| match place {
@@ -183,8 +189,8 @@ impl FileStorage {
                     stamp_of(std::fs::metadata(names.path(layout, file)))
                 }
                 Place::Real | Place::Kept | Place::Part => part_stamp,
-            })
-            .collect()
+            });
+        self.seen.judge(stamps.collect())
     }
 }
 

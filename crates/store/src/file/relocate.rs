@@ -123,7 +123,7 @@ impl FileStorage {
         *self.names.write() = Arc::new(transfer.to().clone());
         // The entries at the new place are durable, and those at the old one do not matter any more.
         self.dirty_folders.lock().clear();
-        self.pool.forget_all(self.owner);
+        self.forget_open();
         Ok(())
     }
 }

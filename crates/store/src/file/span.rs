@@ -1,6 +1,6 @@
 //! One file at a time: opening it, writing and reading a run of it, and the part file beside it.
 
-use std::io::{Error as IoError, ErrorKind as IoErrorKind, IoSlice};
+use std::io::{self, Error as IoError, ErrorKind as IoErrorKind, IoSlice};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use headwater_metainfo::{FileIndex, FileSpan};
 
 use super::open::Purpose;
-use super::pool::{Key, OpenFile};
+use super::pool::OpenFile;
 use super::{FileStorage, map};
 use crate::positioned::{read_cached_at, read_exact_at, write_all_at};
 use crate::{Operation, StorageError};
@@ -26,8 +26,9 @@ impl FileStorage {
         }
         let names = self.names();
         let opened = self.location(&names, file).open(Purpose::Read);
-        let opened = opened.map_err(|error| self.error(Operation::Open, file, error))?;
-        Ok(self.keep_open(key, opened, false))
+        opened
+            .and_then(|opened| self.keep_open(file, opened, false))
+            .map_err(|error| self.error(Operation::Open, file, error))
     }
 
     pub(super) fn open_for_writing(&self, file: FileIndex) -> Result<Arc<OpenFile>, StorageError> {
@@ -36,20 +37,38 @@ impl FileStorage {
             return Ok(open);
         }
         let names = self.names();
-        let opened = self
-            .location(&names, file)
-            .open_or_create(self.entry(file).is_executable())
-            .map_err(|error| self.error(Operation::Create, file, error))?;
+        let location = self.location(&names, file);
+        let opened = if self.seen.knows(file) {
+            // Were it made anew, nobody would notice that its data is gone.
+            let opened = location.open(Purpose::Write).map(|file| (file, false));
+            opened.map_err(|error| self.error(Operation::Open, file, error))?
+        } else {
+            location
+                .open_or_create(self.entry(file).is_executable())
+                .map_err(|error| self.error(Operation::Create, file, error))?
+        };
         if opened.1 {
             self.note_new_entry(file);
+            self.seen.touch(file);
         }
-        Ok(self.keep_open(key, opened.0, true))
+        self.keep_open(file, opened.0, true)
+            .map_err(|error| self.error(Operation::Open, file, error))
     }
 
-    pub(super) fn keep_open(&self, key: Key, file: std::fs::File, writable: bool) -> Arc<OpenFile> {
-        let open = Arc::new(OpenFile { file, writable });
-        self.pool.put(key, open.clone());
-        open
+    fn keep_open(
+        &self,
+        index: FileIndex,
+        file: std::fs::File,
+        writable: bool,
+    ) -> io::Result<Arc<OpenFile>> {
+        let identity = self.seen.opened(index, &file)?;
+        let open = Arc::new(OpenFile {
+            file,
+            writable,
+            identity,
+        });
+        self.pool.put(self.key(index), open.clone());
+        Ok(open)
     }
 
     /// Remembers to make the folders durable that lead to a new file.
@@ -69,15 +88,17 @@ impl FileStorage {
         data: &mut [IoSlice<'_>],
     ) -> Result<(), StorageError> {
         let open = self.open_for_writing(span.file)?;
-        let written = write_all_at(&open.file, data, span.offset, self.portable);
+        let checked = open.identity.check(&open.file);
+        let written = checked
+            .and_then(|()| write_all_at(&open.file, data, span.offset, self.portable))
+            .inspect(|()| open.identity.reaches(span.offset + span.length));
         // Afterwards: a sync at this moment must leave the mark for the next one.
         self.dirty[span.file.as_usize()].store(true, Ordering::Release);
-        written
-            .and_then(|()| still_linked(&open.file))
-            .map_err(|error| {
-                self.pool.forget(self.key(span.file));
-                self.error(Operation::Write, span.file, error)
-            })
+        self.seen.touch(span.file);
+        written.map_err(|error| {
+            self.pool.forget(self.key(span.file));
+            self.error(Operation::Write, span.file, error)
+        })
     }
 
     pub(super) fn read_span(&self, span: FileSpan, buf: &mut [u8]) -> Result<(), StorageError> {
@@ -194,20 +215,6 @@ impl FileStorage {
         let worth_it = self.entry(span.file).length() >= MIN_MAPPED_FILE;
         (worth_it && !self.part.read().touches(range.clone())).then_some(span)
     }
-}
-
-/// Data written to a file that somebody has deleted is lost, though every call succeeds.
-fn still_linked(file: &std::fs::File) -> Result<(), IoError> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        if file.metadata()?.nlink() == 0 {
-            let cause = "it was deleted while it was open";
-            return Err(IoError::new(IoErrorKind::NotFound, cause));
-        }
-    }
-    let _ = file;
-    Ok(())
 }
 
 fn file_reaches(file: &std::fs::File, end: u64) -> Result<(), IoError> {
