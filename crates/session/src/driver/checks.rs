@@ -96,6 +96,13 @@ impl Checks {
         }
     }
 
+    /// These must be checked before the torrent goes on.
+    pub(super) fn unknown(&mut self, pieces: impl IntoIterator<Item = PieceIndex>) {
+        self.unknown.extend(pieces);
+        self.unknown.sort_unstable();
+        self.unknown.dedup();
+    }
+
     /// Whether nothing runs or waits.
     pub(super) fn is_idle(&self) -> bool {
         self.running.is_none() && self.queue.is_empty()
@@ -174,7 +181,12 @@ impl Driver {
             .fetch_add(outcomes.len() as u32, Ordering::Relaxed);
         self.shared.check.add(outcomes.len() as u32);
         for (piece, result) in outcomes {
-            running.seen.set(piece);
+            if result.is_ok() {
+                running.seen.set(piece);
+            } else {
+                // Nobody knows: once more at the next start.
+                self.checks.unknown([piece]);
+            }
             self.judge(now, &mut running, piece, result);
         }
         self.checks.running = Some(running);
@@ -216,12 +228,8 @@ impl Driver {
         running.report.failed.sort_unstable();
         if running.is_initial {
             let seen = &running.seen;
-            let left = running
-                .order
-                .pieces
-                .iter()
-                .filter(|&&piece| !seen.has(piece));
-            self.checks.unknown.extend(left);
+            let left = running.order.pieces.iter().copied();
+            self.checks.unknown(left.filter(|&piece| !seen.has(piece)));
         }
         if finished {
             self.shared.listeners.tell(&Event::Checked {
@@ -229,14 +237,16 @@ impl Driver {
                 failed: running.report.failed.len() as u32,
             });
         }
-        match (running.order.reply.take(), running.error.take()) {
-            (Some(reply), error) => drop(reply.send(match error {
+        let error = running.error.take();
+        if let Some(error) = &error {
+            self.fail(error.clone().into());
+        }
+        if let Some(reply) = running.order.reply.take() {
+            drop(reply.send(match error {
                 Some(error) => Err(error.into()),
                 None if finished => Ok(running.report),
                 None => Err(HashcheckError::Cancelled),
-            })),
-            (None, Some(error)) => self.fail(error.into()),
-            (None, None) => {}
+            }));
         }
     }
 

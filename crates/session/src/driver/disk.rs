@@ -65,6 +65,7 @@ impl Driver {
             .storage()
             .is_some_and(|error| !error.kind().is_absence());
         if is_broken {
+            self.doubt(pieces);
             self.fail(error.into());
         } else {
             self.suspect(pieces);

@@ -19,6 +19,8 @@ pub(super) struct Life {
     /// The priorities for which files were made ready last.
     prepared_for: u64,
     has_failed: bool,
+    /// Files are closed after a failure, so that what is there now counts.
+    is_reopening: bool,
     stop: Stop,
     /// When it ends, whatever is still under way. Set once it is to end.
     deadline: Option<Instant>,
@@ -57,8 +59,16 @@ impl Life {
         !std::mem::replace(&mut self.has_failed, true)
     }
 
+    /// Whether files are being made ready, saved or closed.
+    pub(super) fn is_at_files(&self) -> bool {
+        self.is_preparing
+            || self.is_reopening
+            || matches!(self.stop, Stop::Saving | Stop::Releasing)
+    }
+
     /// Files were closed.
     pub(super) fn released(&mut self) {
+        self.is_reopening = false;
         if self.stop == Stop::Releasing {
             self.stop = Stop::Done;
         }
@@ -76,6 +86,8 @@ impl Driver {
         if self.control.retries != before.retries && self.life.has_failed {
             self.life.has_failed = false;
             self.life.is_prepared = false;
+            self.life.is_reopening = true;
+            self.release();
             self.shared.set_status(|status| status.failure = None);
         }
         // The first look finds everything new.
@@ -132,6 +144,7 @@ impl Driver {
             State::Stopped => self.wind_down(now),
             state => self.wind_up(now, state.activity()),
         }
+        self.begin_move();
         self.begin_check();
         self.finish_files();
         self.note_complete(now);
@@ -146,7 +159,7 @@ impl Driver {
             }
             return;
         }
-        if self.checks.must_come_first() {
+        if self.life.is_reopening || self.checks.must_come_first() {
             return;
         }
         self.prepare();
@@ -158,7 +171,7 @@ impl Driver {
 
     /// Has files made as the priorities want them.
     fn prepare(&mut self) {
-        if self.life.is_prepared || self.life.is_preparing {
+        if self.life.is_prepared || self.life.is_preparing || self.moves.is_running() {
             return;
         }
         if self.read_only {
@@ -198,6 +211,7 @@ impl Driver {
         self.checks.cancel_initial();
         if self.life.is_closing() {
             self.checks.cancel_all();
+            self.moves.cancel();
         }
         self.step_down();
         let is_done = self.life.stop == Stop::Done && self.trackers.is_finished();
@@ -215,24 +229,29 @@ impl Driver {
         }
         if self.life.stop == Stop::Saving && !self.save_before_stop() {
             self.life.stop = Stop::Releasing;
-            let (storage, inputs) = (self.store.storage().clone(), self.inputs.clone());
-            self.core.disk.submit(move || {
-                if let Err(error) = storage.release() {
-                    tracing::warn!(%error, "cannot close files");
-                }
-                let _ = inputs.send(Input::Released);
-            });
+            self.release();
         }
-        if self.life.stop == Stop::Done && !self.checks.is_idle() {
-            // A check opens files again.
+        if self.life.stop == Stop::Done && !(self.checks.is_idle() && !self.moves.is_running()) {
+            // These open files again.
             self.life.stop = Stop::Settling;
         }
+    }
+
+    /// Closes files and maps.
+    fn release(&self) {
+        let (storage, inputs) = (self.store.storage().clone(), self.inputs.clone());
+        self.core.disk.submit(move || {
+            if let Err(error) = storage.release() {
+                tracing::warn!(%error, "cannot close files");
+            }
+            let _ = inputs.send(Input::Released);
+        });
     }
 
     /// Whether nothing is with the disk threads.
     fn is_quiet(&self) -> bool {
         let is_working = self.completing > 0 || self.life.is_preparing || self.files.is_finishing();
-        !is_working && self.checks.is_idle()
+        !is_working && self.checks.is_idle() && !self.moves.is_running()
     }
 
     /// Says so when all that is wanted is there and the files are finished.

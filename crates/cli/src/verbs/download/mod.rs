@@ -174,7 +174,7 @@ fn tell_complete(torrent: &headwater_session::Torrent, output: &Output) {
     let name = printable(torrent.name());
     let (size, dir) = (
         units::size(stats.wanted),
-        crate::source::shown(torrent.dir()),
+        crate::source::shown(&torrent.dir()),
     );
     if stats.session_downloaded == 0 {
         output.line(format_args!("{name} is all there: {size} in {dir}"));

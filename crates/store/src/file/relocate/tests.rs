@@ -190,7 +190,9 @@ fn what_is_written_while_files_are_copied_is_not_lost() {
             ..FileOptions::default()
         };
         let storage = FileStorage::new(sample.clone(), &old, options).unwrap();
-        storage.write_at(0, &[IoSlice::new(&vec![9; 150_000])]).unwrap();
+        storage
+            .write_at(0, &[IoSlice::new(&vec![9; 150_000])])
+            .unwrap();
         let mut steps = 0;
         let left = storage.move_by(way, &new, &mut |file| {
             steps += 1;
