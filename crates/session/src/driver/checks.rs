@@ -35,6 +35,8 @@ struct Running {
     had: Bitfield,
     seen: Bitfield,
     report: CheckReport,
+    /// Pieces that could not be read: nobody knows, so they are checked at the next start.
+    unread: Vec<PieceIndex>,
     error: Option<StoreError>,
 }
 
@@ -165,6 +167,7 @@ impl Driver {
             had: self.swarm.have().clone(),
             seen: Bitfield::new(self.shared.info.geometry().piece_count()),
             report: CheckReport::default(),
+            unread: Vec::new(),
             error: None,
         });
     }
@@ -181,12 +184,7 @@ impl Driver {
             .fetch_add(outcomes.len() as u32, Ordering::Relaxed);
         self.shared.check.add(outcomes.len() as u32);
         for (piece, result) in outcomes {
-            if result.is_ok() {
-                running.seen.set(piece);
-            } else {
-                // Nobody knows: once more at the next start.
-                self.checks.unknown([piece]);
-            }
+            running.seen.set(piece);
             self.judge(now, &mut running, piece, result);
         }
         self.checks.running = Some(running);
@@ -205,7 +203,10 @@ impl Driver {
         let passed = match result {
             Ok(check) => check == PieceCheck::Passed || came_meanwhile,
             Err(error) => {
+                // First, so that nobody asks for a piece that is perhaps there.
+                self.fail(error.clone().into());
                 running.error = Some(error);
+                running.unread.push(piece);
                 false
             }
         };
@@ -237,10 +238,8 @@ impl Driver {
                 failed: running.report.failed.len() as u32,
             });
         }
+        self.checks.unknown(mem::take(&mut running.unread));
         let error = running.error.take();
-        if let Some(error) = &error {
-            self.fail(error.clone().into());
-        }
         if let Some(reply) = running.order.reply.take() {
             drop(reply.send(match error {
                 Some(error) => Err(error.into()),

@@ -19,6 +19,8 @@ pub(super) struct Life {
     /// The priorities for which files were made ready last.
     prepared_for: u64,
     has_failed: bool,
+    /// The user wants to go on after a failure.
+    wants_retry: bool,
     /// Files are closed after a failure, so that what is there now counts.
     is_reopening: bool,
     stop: Stop,
@@ -83,12 +85,8 @@ impl Driver {
         let before = std::mem::replace(&mut self.control, control);
         let max_peers = self.control.max_peers.or(before.max_peers);
         self.control.max_peers = max_peers;
-        if self.control.retries != before.retries && self.life.has_failed {
-            self.life.has_failed = false;
-            self.life.is_prepared = false;
-            self.life.is_reopening = true;
-            self.release();
-            self.shared.set_status(|status| status.failure = None);
+        if self.control.retries != before.retries {
+            self.life.wants_retry = self.life.has_failed;
         }
         // The first look finds everything new.
         let is_first = before.revision == 0;
@@ -137,8 +135,23 @@ impl Driver {
         self.life.deadline.get_or_insert(deadline);
     }
 
+    /// Goes on after a failure, once all that failed with it has been heard of: it must not count against the new attempt.
+    fn retry(&mut self) {
+        let is_busy = self.completing > 0 || self.life.is_preparing || self.saving.is_running();
+        if !self.life.wants_retry || is_busy {
+            return;
+        }
+        self.life.wants_retry = false;
+        self.life.has_failed = false;
+        self.life.is_prepared = false;
+        self.life.is_reopening = true;
+        self.release();
+        self.shared.set_status(|status| status.failure = None);
+    }
+
     /// Takes the next step towards what the user wants.
     pub(super) fn reconcile(&mut self, now: Instant) {
+        self.retry();
         match self.control.state {
             _ if self.life.is_closing() => self.wind_down(now),
             State::Stopped => self.wind_down(now),
@@ -274,6 +287,11 @@ impl Driver {
         self.saving.hurry(now);
     }
 
+    /// Whether it has failed, and nothing is on its way to the disk any more.
+    fn has_come_to_rest(&self) -> bool {
+        self.life.has_failed && !self.life.wants_retry && self.completing == 0
+    }
+
     /// Says so when everything that the user asked for has taken effect.
     fn note_settled(&mut self) {
         let state = self.control.state;
@@ -282,10 +300,13 @@ impl Driver {
             State::Stopped => stop == Stop::Done,
             _ if self.life.is_closing() => false,
             _ => {
-                self.life.has_failed
+                self.has_come_to_rest()
                     || (self.life.is_prepared && self.swarm.activity() == state.activity())
             }
         };
+        if is_settled && self.life.has_failed && self.publisher.due().is_some() {
+            self.publish(super::now());
+        }
         let phase = match (state, stop) {
             (_, Stop::Done) => Phase::Stopped,
             (_, Stop::Settling | Stop::Saving | Stop::Releasing) => Phase::Stopping,

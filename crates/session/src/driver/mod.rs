@@ -390,6 +390,9 @@ impl Driver {
 
     /// Something went wrong that the user has to see to: nothing more is downloaded or served.
     fn fail(&mut self, error: TorrentError) {
+        if self.swarm.activity() == Activity::Active {
+            self.swarm.set_activity(now(), Activity::Paused);
+        }
         self.doubt_after(&error);
         if self.life.fail() {
             tracing::error!(torrent = self.shared.info.name(), %error, "the disk failed");

@@ -52,6 +52,9 @@ impl FileStorage {
         if self.allocation == Allocation::Sparse || self.portable {
             return Ok(());
         }
+        if reserve::is_reserved(&self.path(file), entry.length()) {
+            return Ok(());
+        }
         let open = self.open_for_writing(file)?;
         self.seen.touch(file);
         reserve::reserve(&open.file, entry.length())
@@ -87,6 +90,12 @@ impl FileStorage {
         let _places = self.places.read();
         let entry = self.entry(file);
         if entry.is_pad() || entry.symlink_target().is_some() || !self.exists(file) {
+            return Ok(());
+        }
+        // Opened for writing only if there is something to do: a file that is whole may be one that is only read.
+        let is_long = std::fs::metadata(self.path(file))
+            .is_ok_and(|metadata| metadata.len() > entry.length());
+        if !is_long && !entry.is_executable() {
             return Ok(());
         }
         let open = self.open_for_writing(file)?;
