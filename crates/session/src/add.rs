@@ -293,12 +293,12 @@ impl Options {
             pool,
             ..FileOptions::default()
         };
-        move |renamed| match custom {
-            Some(make) => make(&info),
-            None => {
-                let options = FileOptions { renamed, ..options };
-                Ok(Arc::new(FileStorage::new(info.clone(), dir, options)?))
+        move |renamed| {
+            if let Some(make) = custom {
+                return make(&info);
             }
+            let options = FileOptions { renamed, ..options };
+            Ok(Arc::new(FileStorage::new(info.clone(), dir, options)?))
         }
     }
 

@@ -85,6 +85,8 @@ fn checked(events: &[Event]) -> usize {
     pieces.count()
 }
 
+type Expected = fn(&ResumeError) -> bool;
+
 #[tokio::test]
 async fn resume_data_that_is_not_used_is_said_and_everything_is_checked() {
     let sample = Sample::new(&[("a", 100_000), ("b", 100_000)], 16_384);
@@ -101,7 +103,6 @@ async fn resume_data_that_is_not_used_is_said_and_everything_is_checked() {
 
     let mut damaged = good.clone();
     damaged[40] ^= 1;
-    type Expected = fn(&ResumeError) -> bool;
     let cases: [(&[u8], Expected); 4] = [
         (&damaged, |error| matches!(error, ResumeError::Checksum)),
         (&good[..10], |error| {

@@ -100,7 +100,7 @@ pub trait Storage: Send + Sync + Debug + 'static {
     /// [`StorageErrorKind::Unsupported`] from a back end that keeps no files.
     fn relocate(&self, dir: &Path, step: Step<'_>) -> Result<Leftovers, StorageError> {
         let _ = step;
-        Err(no_files(dir))
+        Err(unsupported(Operation::Move, dir))
     }
 
     /// Gives a file another place below the base directory, its folders included. As with [`relocate`](Self::relocate),
@@ -110,7 +110,7 @@ pub trait Storage: Send + Sync + Debug + 'static {
     /// to the file are left as they are.
     fn rename_file(&self, file: FileIndex, path: &SafePath) -> Result<Leftovers, StorageError> {
         let _ = file;
-        Err(no_files(Path::new(path.as_str())))
+        Err(unsupported(Operation::Move, Path::new(path.as_str())))
     }
 
     /// Removes the torrent's data, and folders that this leaves empty, but never the base directory or what is not the
@@ -118,11 +118,16 @@ pub trait Storage: Send + Sync + Debug + 'static {
     ///
     /// On an error of the system everything is back where it was, unless all was marked as removed already; then the rest is
     /// removed when the storage is opened the next time.
-    fn delete(&self, step: Step<'_>) -> Result<(), StorageError>;
+    ///
+    /// [`StorageErrorKind::Unsupported`] from a back end that cannot do that.
+    fn delete(&self, step: Step<'_>) -> Result<(), StorageError> {
+        let _ = step;
+        Err(unsupported(Operation::Remove, Path::new("the data")))
+    }
 }
 
-fn no_files(path: &Path) -> StorageError {
+fn unsupported(operation: Operation, path: &Path) -> StorageError {
     let kind = StorageErrorKind::Unsupported;
     let cause = "this torrent is not kept in files";
-    StorageError::new(Operation::Move, path, kind, cause)
+    StorageError::new(operation, path, kind, cause)
 }

@@ -129,7 +129,7 @@ impl Lane {
     /// Reads blocks and hands them to a peer.
     pub(crate) fn serve(self: &Arc<Self>, target: ServeTarget, blocks: Vec<BlockSpan>) {
         let lane = self.clone();
-        self.pool.submit(move || lane.read(&target, blocks));
+        self.pool.submit(move || lane.read(&target, &blocks));
     }
 
     fn work(&self) {
@@ -211,10 +211,10 @@ impl Lane {
         Ok(run.iter().map(cut).collect())
     }
 
-    fn read(&self, target: &ServeTarget, blocks: Vec<BlockSpan>) {
+    fn read(&self, target: &ServeTarget, blocks: &[BlockSpan]) {
         let mut unreadable = Vec::new();
         let mut failure = None;
-        for run in neighbours(&blocks) {
+        for run in neighbours(blocks) {
             match self.read_run(run) {
                 // At once: what comes next may have to wait for the disk.
                 Ok(read) => target.deliver(read),

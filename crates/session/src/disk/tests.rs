@@ -12,8 +12,7 @@ use headwater_metainfo::{
 };
 use headwater_store::testing::Sample;
 use headwater_store::{
-    Contents, FileStamp, MemoryStorage, Options, PieceCheck, PieceStore, Step, Storage,
-    StorageError,
+    Contents, FileStamp, MemoryStorage, Options, PieceCheck, PieceStore, Storage, StorageError,
 };
 use headwater_swarm::{Config, Connected, Direction, PeerKey, PeerSource};
 use headwater_wire::{Handshake, Message, Reserved};
@@ -164,10 +163,6 @@ impl Storage for Gated {
     fn stamps(&self) -> Result<Vec<FileStamp>, StorageError> {
         Ok(Vec::new())
     }
-
-    fn delete(&self, _: Step<'_>) -> Result<(), StorageError> {
-        Ok(())
-    }
 }
 
 /// A lane over 8 pieces of 256 KiB, of which one waits at a gate.
@@ -242,7 +237,9 @@ impl Peer {
     }
 
     fn ask(&mut self, lane: &Arc<Lane>, blocks: &[BlockSpan]) {
-        blocks.iter().for_each(|block| self.outbox.serve(*block));
+        for block in blocks {
+            self.outbox.serve(*block);
+        }
         let (target, blocks) = self.outbox.flush(|_| None).unwrap();
         lane.serve(target, blocks);
     }

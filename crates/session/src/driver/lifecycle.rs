@@ -244,7 +244,8 @@ impl Driver {
             self.life.stop = Stop::Releasing;
             self.release();
         }
-        if self.life.stop == Stop::Done && !(self.checks.is_idle() && !self.moves.is_running()) {
+        let is_at_files = !self.checks.is_idle() || self.moves.is_running();
+        if self.life.stop == Stop::Done && is_at_files {
             // These open files again.
             self.life.stop = Stop::Settling;
         }
