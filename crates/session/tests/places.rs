@@ -313,3 +313,32 @@ async fn removing_with_the_data_leaves_nothing_of_ours() {
     leecher.shutdown().await;
     seeder.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_session_that_ends_during_a_move_leaves_one_whole_torrent() {
+    let sample = Sample::new(&[("a", 3_000_000), ("b", 3_000_000)], 16_384);
+    for target in [tempfile::tempdir().unwrap(), elsewhere()] {
+        let dir = tempfile::tempdir().unwrap();
+        sample.write(dir.path());
+        let session = session().await;
+        let torrent = session
+            .add(sample.metainfo.clone())
+            .dir(dir.path())
+            .await
+            .unwrap();
+        soon("the check", torrent.wait_complete()).await.unwrap();
+        let new = target.path().join("new");
+        let (moved, ()) = tokio::join!(torrent.move_storage(&new), session.shutdown());
+        match moved {
+            Ok(()) => sample.assert_same(&new),
+            Err(MoveError::Closed) => sample.assert_same(dir.path()),
+            Err(error) => panic!("{error}"),
+        }
+        let places = [dir.path(), &new].map(|place| names(place).len());
+        assert_eq!(
+            places.iter().sum::<usize>(),
+            1,
+            "at one place alone: {places:?}"
+        );
+    }
+}
