@@ -263,7 +263,7 @@ async fn permission_that_is_taken_away_pauses_until_it_is_given_back() {
     // One that may not be read is not offered, and is found again.
     torrent.stop();
     soon("stopping", torrent.settled()).await.unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).unwrap();
     torrent.start();
     let check = soon("the check", torrent.hashcheck(..).unwrap()).await;
     assert!(check.is_err());
@@ -336,7 +336,7 @@ async fn a_file_cut_under_a_download_is_noticed() {
 #[tokio::test]
 async fn a_file_deleted_under_a_download_is_noticed() {
     assert_survives(&[StorageErrorKind::Missing], false, |path| {
-        fs::remove_file(path).unwrap()
+        fs::remove_file(path).unwrap();
     })
     .await;
 }

@@ -194,6 +194,35 @@ fn renamed_files_are_found_again() {
 }
 
 #[test]
+fn what_is_not_there_yet_moves_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let sample = sample();
+    let storage = FileStorage::new(
+        sample.clone(),
+        dir.path().join("old"),
+        FileOptions::default(),
+    );
+    let storage = storage.unwrap();
+    let path = SafePath::new(["x", "y"]);
+    storage
+        .rename_file(FileIndex(0), &path)
+        .unwrap()
+        .remove()
+        .unwrap();
+    storage
+        .relocate(&dir.path().join("new"), &mut |_| Ok(()))
+        .unwrap()
+        .remove()
+        .unwrap();
+    assert!(
+        tree(dir.path()).is_empty(),
+        "nothing is made before it is needed"
+    );
+    storage.prepare().unwrap();
+    assert!(dir.path().join("new/x/y").exists() && !dir.path().join("old").exists());
+}
+
+#[test]
 fn a_place_that_is_taken_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let sample = sample();
@@ -281,6 +310,12 @@ fn links_out_of_the_base_directory_are_not_followed() {
     let error = storage.delete(&mut |_| Ok(())).unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::OutsideBase);
     assert_eq!(tree(outside.path()), before);
+    let error = storage
+        .relocate(&dir.path().join("away"), &mut |_| Ok(()))
+        .unwrap_err();
+    assert_eq!(error.kind(), StorageErrorKind::OutsideBase);
+    assert_eq!(tree(outside.path()), before);
+    assert!(!dir.path().join("away").exists());
     // And one where its folder is to be.
     let storage = filled(&sample, &dir.path().join("good"));
     fs::create_dir(dir.path().join("new")).unwrap();

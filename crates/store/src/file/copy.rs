@@ -1,9 +1,11 @@
 //! Copying files to another file system, holes as holes.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IoSlice};
 use std::ops::Range;
+use std::path::Path;
 
+use crate::StorageError;
 use crate::positioned::{read_exact_at, write_all_at};
 
 /// Bytes that are copied before somebody may say that it is enough.
@@ -11,13 +13,25 @@ const STRIDE: u64 = 16 * 1024 * 1024;
 /// Bytes that go through our own memory at a time, where the system copies nothing by itself.
 const CHUNK: u64 = 1024 * 1024;
 
+/// Why a copy was not made.
+pub(in crate::file) enum CopyError {
+    Io(io::Error),
+    Stopped(StorageError),
+}
+
+impl From<io::Error> for CopyError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
 /// Copies what `from` has of its first `length` bytes, leaving holes out; `go_on` is asked now and then.
-pub(super) fn copy_data<E: From<io::Error>>(
+pub(super) fn copy_data(
     from: &File,
     to: &File,
     length: u64,
-    mut go_on: impl FnMut() -> Result<(), E>,
-) -> Result<(), E> {
+    go_on: &mut dyn FnMut() -> Result<(), CopyError>,
+) -> Result<(), CopyError> {
     let mut position = 0;
     while let Some(extent) = next_data(from, position, length)? {
         position = extent.start;
@@ -43,6 +57,48 @@ pub(super) fn copy_range(from: &File, to: &File, range: Range<u64>) -> io::Resul
         }
     }
     copy_by_hand(from, to, position..range.end)
+}
+
+/// Gives a copy the original's length and time and makes it durable. If the original has changed since `before`, by us or by
+/// somebody else, the copy keeps its own time: it is copied again, or checked.
+pub(in crate::file) fn seal(source: &File, copy: &File, before: &fs::Metadata) -> io::Result<()> {
+    let after = source.metadata()?;
+    let is_same = before.len() == after.len() && before.modified()? == after.modified()?;
+    if is_same {
+        copy.set_times(fs::FileTimes::new().set_modified(after.modified()?))?;
+    }
+    copy.sync_all()
+}
+
+/// A new file; what a killed process left there goes first.
+pub(in crate::file) fn create_anew(path: &Path) -> io::Result<File> {
+    let _ = fs::remove_file(path);
+    File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(path)
+}
+
+#[cfg(unix)]
+pub(in crate::file) fn copy_link(old: &Path, new: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(fs::read_link(old)?, new)
+}
+
+#[cfg(not(unix))]
+pub(in crate::file) fn copy_link(_old: &Path, _new: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(unix)]
+pub(in crate::file) fn is_all_reserved(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    metadata.blocks().saturating_mul(512) >= metadata.len()
+}
+
+#[cfg(not(unix))]
+pub(in crate::file) fn is_all_reserved(_metadata: &fs::Metadata) -> bool {
+    false
 }
 
 fn copy_by_hand(from: &File, to: &File, range: Range<u64>) -> io::Result<()> {
@@ -114,11 +170,11 @@ mod tests {
             from.write_all_at(&[byte; 1], offset).unwrap();
         }
         let mut asked = 0;
-        let go_on = || {
+        let mut go_on = || {
             asked += 1;
-            Ok::<_, io::Error>(())
+            Ok(())
         };
-        copy_data(&from, &to, length, go_on).unwrap();
+        assert!(copy_data(&from, &to, length, &mut go_on).is_ok());
         assert_eq!(asked, 0, "no run is long");
         for (offset, byte) in [(0, 1), (1, 0), (20 << 20, 2), (length - 1, 3)] {
             let mut read = [9];

@@ -102,6 +102,28 @@ pub(super) fn is_file_or_link(path: &Path) -> bool {
     kind.is_ok_and(|kind| kind.is_file() || kind.is_symlink())
 }
 
+/// The folders on the way to and including `folder` that are not there, outermost first.
+pub(in crate::file) fn missing_folders(folder: Option<&Path>) -> Vec<PathBuf> {
+    let folders = folder.into_iter().flat_map(Path::ancestors);
+    let missing = folders.take_while(|folder| fs::symlink_metadata(folder).is_err());
+    let mut missing: Vec<_> = missing.map(Path::to_path_buf).collect();
+    missing.reverse();
+    missing
+}
+
+/// Whether the folder that holds the file lets it go.
+#[cfg(unix)]
+pub(in crate::file) fn may_be_removed(path: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, access};
+    let folder = path.parent().unwrap_or(path);
+    Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+#[cfg(not(unix))]
+pub(in crate::file) fn may_be_removed(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

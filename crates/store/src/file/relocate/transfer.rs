@@ -9,11 +9,15 @@ use std::sync::Arc;
 
 use headwater_metainfo::FileIndex;
 
-use super::super::copy::{copy_data, copy_range};
+use super::super::copy::{
+    CopyError, copy_data, copy_link, copy_range, create_anew, is_all_reserved, seal,
+};
 use super::super::names::Names;
 use super::super::open::{Purpose, refuse_links_out_of};
 use super::super::prepare::sync_folder;
-use super::super::tidy::{Leftovers, is_file_or_link, rename_new, sync_folders_of};
+use super::super::tidy::{
+    Leftovers, is_file_or_link, may_be_removed, missing_folders, rename_new, sync_folders_of,
+};
 use super::super::{Allocation, FileStorage, reserve};
 use super::move_error;
 use crate::part::PartFile;
@@ -196,7 +200,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Finds out what would go wrong in any case: something in the way, or an old place that cannot be left.
-    fn look_ahead(&mut self) -> Result<(), StorageError> {
+    fn look_ahead(&self) -> Result<(), StorageError> {
         let mut targets: Vec<Which> = self.files.iter().map(|file| Some(*file)).collect();
         if self.from.base != self.to.base {
             targets.push(None);
@@ -210,13 +214,13 @@ impl<'a> Transfer<'a> {
                 may_be_removed(&old).map_err(|error| move_error(&old, error))?;
             }
         }
-        let base = self.to.base.clone();
-        self.make_folder(&base)
-            .map_err(|error| move_error(&base, error))
+        Ok(())
     }
 
     fn stage(&mut self, which: Which, step: Step<'_>) -> Result<(), StorageError> {
         let (old, new) = (self.path(&self.from, which), self.path(&self.to, which));
+        self.stays_inside(&self.from, &old)
+            .map_err(|error| move_error(&old, error))?;
         self.make_parents(which)
             .map_err(|error| move_error(&new, error))?;
         let way = match self.way {
@@ -307,29 +311,28 @@ impl<'a> Transfer<'a> {
     }
 
     fn make_parents(&mut self, which: Which) -> io::Result<()> {
-        let Some(file) = which else {
-            return Ok(());
-        };
         let new = self.path(&self.to, which);
         let missing = missing_folders(new.parent());
-        let location = self.storage.location(&self.to, file);
-        let made = location.create_parents();
+        let made = match which {
+            Some(file) => self.storage.location(&self.to, file).create_parents(),
+            None => fs::create_dir_all(&self.to.base),
+        };
         self.done.extend(missing.into_iter().map(Done::Folder));
-        made?;
-        if !self.storage.follow_links {
-            refuse_links_out_of(&self.to.base, &new)?;
-        }
-        Ok(())
+        made.and_then(|()| self.stays_inside(&self.to, &new))
     }
 
-    fn make_folder(&mut self, folder: &Path) -> io::Result<()> {
-        let missing = missing_folders(Some(folder));
-        let made = fs::create_dir_all(folder);
-        self.done.extend(missing.into_iter().map(Done::Folder));
-        made
+    /// Whether no link on the way leads out of the base directory.
+    fn stays_inside(&self, names: &Names, path: &Path) -> io::Result<()> {
+        if self.storage.follow_links {
+            return Ok(());
+        }
+        refuse_links_out_of(&names.base, path.parent().unwrap_or(path))
     }
 
     fn make_names_durable(&self) -> io::Result<()> {
+        if self.staged.is_empty() {
+            return Ok(());
+        }
         let new: Vec<_> = self
             .staged
             .keys()
@@ -357,80 +360,4 @@ fn link(old: &Path, new: &Path) -> io::Result<Way> {
             _ => Err(error),
         },
     }
-}
-
-/// Why a copy was not made.
-enum CopyError {
-    Io(io::Error),
-    Stopped(StorageError),
-}
-
-impl From<io::Error> for CopyError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-/// Gives a copy the original's length and time and makes it durable. If the original has changed since `before`, by us or by
-/// somebody else, the copy keeps its own time: it is copied again, or checked.
-fn seal(source: &File, copy: &File, before: &fs::Metadata) -> io::Result<()> {
-    let after = source.metadata()?;
-    let is_same = before.len() == after.len() && before.modified()? == after.modified()?;
-    if is_same {
-        copy.set_times(fs::FileTimes::new().set_modified(after.modified()?))?;
-    }
-    copy.sync_all()
-}
-
-/// The folders on the way to and including `folder` that are not there, outermost first.
-fn missing_folders(folder: Option<&Path>) -> Vec<PathBuf> {
-    let folders = folder.into_iter().flat_map(Path::ancestors);
-    let missing = folders.take_while(|folder| fs::symlink_metadata(folder).is_err());
-    let mut missing: Vec<_> = missing.map(Path::to_path_buf).collect();
-    missing.reverse();
-    missing
-}
-
-fn create_anew(path: &Path) -> io::Result<File> {
-    // What a killed process left.
-    let _ = fs::remove_file(path);
-    File::options()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(path)
-}
-
-#[cfg(unix)]
-fn copy_link(old: &Path, new: &Path) -> io::Result<()> {
-    std::os::unix::fs::symlink(fs::read_link(old)?, new)
-}
-
-#[cfg(not(unix))]
-fn copy_link(_old: &Path, _new: &Path) -> io::Result<()> {
-    Err(ErrorKind::Unsupported.into())
-}
-
-#[cfg(unix)]
-fn is_all_reserved(metadata: &fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    metadata.blocks().saturating_mul(512) >= metadata.len()
-}
-
-#[cfg(not(unix))]
-fn is_all_reserved(_metadata: &fs::Metadata) -> bool {
-    false
-}
-
-/// Whether the folder that holds the file lets it go.
-#[cfg(unix)]
-fn may_be_removed(path: &Path) -> io::Result<()> {
-    use rustix::fs::{Access, access};
-    let folder = path.parent().unwrap_or(path);
-    Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
-}
-
-#[cfg(not(unix))]
-fn may_be_removed(_path: &Path) -> io::Result<()> {
-    Ok(())
 }
