@@ -52,9 +52,16 @@
 //! | [`PieceStore::add_block`] | nothing: it waits in memory |
 //! | [`PieceStore::complete`] says [`Passed`](PieceCheck::Passed) | the end of the process |
 //! | [`PieceStore::checkpoint`] | the end of the machine's power |
+//! | [`Storage::relocate`], [`Storage::rename_file`] | the end of the machine's power, at the new place; at the old one as well until [`Leftovers::remove`] |
 //!
 //! Resume data claims what a checkpoint says and is saved after it, so it never runs ahead of the disk. Nothing is synced on its
 //! own account: how often a checkpoint is made is for the program to decide.
+//!
+//! # Other programs
+//!
+//! A file that is deleted, moved away, replaced or cut while it is written is noticed at the next write to it or at the next checkpoint,
+//! before anything is claimed ([`StorageErrorKind::casts_doubt`]). One that somebody else has changed since its stamp was
+//! taken is not claimed in resume data: it will be checked.
 //!
 //! # Unsafe code
 //!
@@ -76,11 +83,11 @@ pub mod testing;
 
 pub use contents::Contents;
 pub use error::{Operation, StorageError, StorageErrorKind, StoreError};
-pub use file::{Allocation, FileOptions, FileStorage, Pool, PoolOptions};
+pub use file::{Allocation, FileOptions, FileStorage, Leftovers, Pool, PoolOptions};
 pub use memory::MemoryStorage;
 pub use pieces::{Checkpoint, Options, PieceCheck, PieceStore};
 pub use resume::{MAX_RESUME_SIZE, ResumeData, ResumeError, Trusted};
-pub use storage::{FileStamp, Storage};
+pub use storage::{FileStamp, Step, Storage};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -22,6 +22,29 @@ use crate::{ResumePolicy, SessionError};
 /// Connections at most that are being made at a time, of all torrents together.
 const HALF_OPEN: usize = 100;
 
+/// When pieces that were downloaded are made durable, so that they survive the machine losing power, and
+/// [resume data](crate::ResumePolicy) is saved that claims them. A killed process alone loses nothing: written pieces are with the
+/// system, and files that changed since the last save are checked at the next start.
+///
+/// Whatever is chosen, it is done as well when the torrent completes, pauses, stops or is shut down, and resume data claims only
+/// what was durable before it was saved. Peers are told of a piece when it is written, not when it is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SyncPolicy {
+    /// This long after a piece came, for all that came by then. The default: a minute.
+    Interval(Duration),
+    /// After every piece, or as often as the disk can do it. Slow where a sync is.
+    EveryPiece,
+    /// Left to the system until the torrent completes, pauses or stops.
+    AtEnd,
+}
+
+impl Default for SyncPolicy {
+    fn default() -> Self {
+        Self::Interval(Duration::from_mins(1))
+    }
+}
+
 /// Options for a [`Session`]. Made by [`Session::builder`].
 #[derive(Debug, Clone)]
 #[must_use = "a session is made by start"]
@@ -35,6 +58,7 @@ pub struct SessionBuilder {
     upload_limit: u64,
     disk_threads: usize,
     write_back_bytes: usize,
+    sync: SyncPolicy,
     files: PoolOptions,
     peer_id: Option<PeerId>,
     client: String,
@@ -56,6 +80,7 @@ impl Default for SessionBuilder {
             upload_limit: 0,
             disk_threads: processors.clamp(2, 8),
             write_back_bytes: 32 << 20,
+            sync: SyncPolicy::default(),
             files: PoolOptions::default(),
             peer_id: None,
             client: concat!("Headwater ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -117,6 +142,11 @@ impl SessionBuilder {
     /// Bytes of unfinished pieces that a torrent may keep in memory. 32 MiB.
     pub fn write_back_bytes(self, bytes: usize) -> Self {
         self.with(|options| options.write_back_bytes = bytes)
+    }
+
+    /// When a download is made durable, and its resume data saved. Once a minute.
+    pub fn sync_policy(self, policy: SyncPolicy) -> Self {
+        self.with(|options| options.sync = policy)
     }
 
     /// How many files and maps are kept open, by all torrents together.
@@ -202,6 +232,7 @@ impl SessionBuilder {
             upload_limit: Arc::new(Bucket::new(self.upload_limit)),
             buffers: ReadBuffers::new(self.write_back_bytes),
             write_back_bytes: self.write_back_bytes,
+            sync: self.sync,
             check_threads: self.disk_threads,
             checks: Arc::new(Semaphore::new(1)),
             shutdown_timeout: self.shutdown_timeout,

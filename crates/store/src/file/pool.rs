@@ -9,6 +9,7 @@ use lru::LruCache;
 use parking_lot::Mutex;
 
 use super::map::Windows;
+use super::seen::Identity;
 
 /// How much a [`Pool`] keeps at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,7 @@ pub(super) struct Key {
 pub(super) struct OpenFile {
     pub(super) file: File,
     pub(super) writable: bool,
+    pub(super) identity: Arc<Identity>,
 }
 
 impl Default for Pool {
