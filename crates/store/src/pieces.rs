@@ -134,8 +134,8 @@ impl PieceStore {
     }
 
     /// Takes `pieces` as not verified any more.
-    pub fn distrust(&self, pieces: &Bitfield) {
-        for piece in pieces.ones().filter(|piece| self.has_piece(*piece)) {
+    pub fn distrust(&self, pieces: impl IntoIterator<Item = PieceIndex>) {
+        for piece in pieces.into_iter().filter(|piece| self.has_piece(*piece)) {
             self.verified.clear(piece);
         }
     }

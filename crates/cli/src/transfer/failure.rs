@@ -65,9 +65,7 @@ fn storage_failure(error: &StorageError) -> Failure {
             Code::Disk,
             "choose a folder with --dir that may be written to",
         ),
-        StorageErrorKind::WrongType | StorageErrorKind::Missing => {
-            (Code::Failed, "choose another folder with --dir")
-        }
+        StorageErrorKind::WrongType => (Code::Failed, "choose another folder with --dir"),
         StorageErrorKind::OutsideBase => (
             Code::Failed,
             "remove the link, or choose another folder with --dir",

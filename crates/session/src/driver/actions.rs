@@ -60,6 +60,8 @@ impl Driver {
 
     fn note(&mut self, event: &SwarmEvent) {
         match event {
+            // It may have come into doubt before anybody heard of it.
+            SwarmEvent::PieceVerified(piece) if !self.swarm.have().has(*piece) => {}
             SwarmEvent::PieceVerified(piece) => {
                 self.trackers.downloaded_something();
                 self.saving.schedule(super::now());

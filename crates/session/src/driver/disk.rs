@@ -46,6 +46,11 @@ impl Driver {
         result: Result<PieceCheck, StoreError>,
     ) {
         match result {
+            Ok(PieceCheck::Passed) if self.is_doubtful(piece) => {
+                self.swarm.handle_store_failed(now, piece);
+                self.store.distrust([piece]);
+                self.checks.unknown([piece]);
+            }
             Ok(PieceCheck::Passed) => self.swarm.handle_piece_checked(now, piece, Verdict::Passed),
             Ok(PieceCheck::Failed) => self.swarm.handle_piece_checked(now, piece, Verdict::Failed),
             Err(error) => {

@@ -26,11 +26,19 @@ impl Driver {
         };
         let geometry = info.geometry();
         let pieces = files
-            .into_iter()
-            .flat_map(|file| info.layout().pieces_of(file, &geometry))
+            .iter()
+            .flat_map(|file| info.layout().pieces_of(*file, &geometry))
             .map(PieceIndex);
         let pieces: Vec<_> = pieces.collect();
+        self.doubtful.extend(files);
         self.doubt(pieces);
+    }
+
+    /// Whether a piece that was just written may have gone to a file that is not there any more.
+    pub(super) fn is_doubtful(&self, piece: PieceIndex) -> bool {
+        let (layout, geometry) = (self.shared.info.layout(), self.shared.info.geometry());
+        let mut files = self.doubtful.iter();
+        files.any(|file| layout.pieces_of(*file, &geometry).contains(&piece.0))
     }
 
     /// Takes back those of `pieces` that are had, and has them checked before the torrent goes on.
@@ -42,7 +50,7 @@ impl Driver {
                 doubtful.set(piece);
             }
         }
-        self.store.distrust(&doubtful);
+        self.store.distrust(doubtful.ones());
         for piece in doubtful.ones() {
             self.swarm.set_have(now, piece, false);
             self.piece_checked(piece, false);

@@ -21,8 +21,9 @@ pub(super) struct Life {
     has_failed: bool,
     /// The user wants to go on after a failure.
     wants_retry: bool,
-    /// Files are closed after a failure, so that what is there now counts.
+    /// Files are being closed after a failure, so that what is there from then on counts.
     is_reopening: bool,
+    has_reopened: bool,
     stop: Stop,
     /// When it ends, whatever is still under way. Set once it is to end.
     deadline: Option<Instant>,
@@ -70,7 +71,7 @@ impl Life {
 
     /// Files were closed.
     pub(super) fn released(&mut self) {
-        self.is_reopening = false;
+        self.has_reopened |= std::mem::take(&mut self.is_reopening);
         if self.stop == Stop::Releasing {
             self.stop = Stop::Done;
         }
@@ -138,14 +139,19 @@ impl Driver {
     /// Goes on after a failure, once all that failed with it has been heard of: it must not count against the new attempt.
     fn retry(&mut self) {
         let is_busy = self.completing > 0 || self.life.is_preparing || self.saving.is_running();
-        if !self.life.wants_retry || is_busy {
+        if !self.life.wants_retry || self.life.is_reopening || is_busy {
             return;
         }
+        if !self.life.has_reopened {
+            self.life.is_reopening = true;
+            self.release();
+            return;
+        }
+        self.life.has_reopened = false;
         self.life.wants_retry = false;
         self.life.has_failed = false;
         self.life.is_prepared = false;
-        self.life.is_reopening = true;
-        self.release();
+        self.doubtful.clear();
         self.shared.set_status(|status| status.failure = None);
     }
 
@@ -172,7 +178,7 @@ impl Driver {
             }
             return;
         }
-        if self.life.is_reopening || self.checks.must_come_first() {
+        if self.checks.must_come_first() {
             return;
         }
         self.prepare();

@@ -196,6 +196,8 @@ struct Driver {
     is_behind: bool,
     life: Life,
     checks: Checks,
+    /// Files that somebody meddled with: what is still on its way to them may be lost.
+    doubtful: Vec<FileIndex>,
     files: Files,
     trackers: Trackers,
     saving: Saving,
@@ -246,6 +248,7 @@ impl Driver {
         let mut driver = Self {
             files: Files::new(&info, &beginning.have),
             checks: Checks::new(beginning.to_check),
+            doubtful: Vec::new(),
             trackers: Trackers::new(&parts.trackers, parts.trust_trackers, info.is_private()),
             saving: Saving::new(is_kept, core.sync),
             moves: Moves::new(parts.resume_policy),
