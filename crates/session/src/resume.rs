@@ -9,9 +9,10 @@ use crate::torrent::Transferred;
 
 /// Where a torrent keeps its resume data by itself.
 ///
-/// It is saved when the torrent completes, pauses, stops or is shut down, and once a minute while it downloads; always
-/// after what it claims was made durable. Files that have changed since are checked at the next start, and
-/// only those, so that a process that was killed goes on from what it had.
+/// It is saved when the torrent completes, pauses, stops or is shut down, and while it downloads
+/// [once a minute](crate::SessionBuilder::checkpoint_interval); always after what it claims was made durable. Files that
+/// have changed since are checked at the next start, and only those, so that a process that was killed goes on from what
+/// it had.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ResumePolicy {

@@ -232,7 +232,7 @@ impl Driver {
             files: Files::new(&info, &beginning.have),
             checks: Checks::new(beginning.to_check),
             trackers: Trackers::new(&parts.trackers, parts.trust_trackers, info.is_private()),
-            saving: Saving::new(resume_path),
+            saving: Saving::new(resume_path, core.checkpoint_interval),
             publisher: Publisher::new(now()),
             life: Life::default(),
             control: Control {

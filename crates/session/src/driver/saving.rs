@@ -9,14 +9,13 @@ use tokio::sync::oneshot;
 use super::{Driver, Input};
 use crate::{TorrentError, resume};
 
-/// Time between two saves while pieces come in.
-const INTERVAL: Duration = Duration::from_mins(1);
-
 type Reply = oneshot::Sender<Result<ResumeData, TorrentError>>;
 
 /// When resume data is saved next, and who waits for it.
 pub(super) struct Saving {
     path: Option<PathBuf>,
+    /// Time between two saves while pieces come in.
+    interval: Duration,
     due: Option<Instant>,
     is_dirty: bool,
     is_running: bool,
@@ -24,9 +23,10 @@ pub(super) struct Saving {
 }
 
 impl Saving {
-    pub(super) fn new(path: Option<PathBuf>) -> Self {
+    pub(super) fn new(path: Option<PathBuf>, interval: Duration) -> Self {
         Self {
             path,
+            interval,
             due: None,
             is_dirty: false,
             is_running: false,
@@ -46,7 +46,7 @@ impl Saving {
     /// Saves within a while.
     pub(super) fn schedule(&mut self, now: Instant) {
         if self.path.is_some() {
-            self.due.get_or_insert(now + INTERVAL);
+            self.due.get_or_insert(now + self.interval);
         }
     }
 

@@ -40,6 +40,7 @@ pub struct SessionBuilder {
     client: String,
     trackers: bool,
     resume: ResumePolicy,
+    checkpoint_interval: Duration,
     shutdown_timeout: Duration,
 }
 
@@ -61,6 +62,7 @@ impl Default for SessionBuilder {
             client: concat!("Headwater ", env!("CARGO_PKG_VERSION")).to_owned(),
             trackers: true,
             resume: ResumePolicy::Off,
+            checkpoint_interval: Duration::from_mins(1),
             shutdown_timeout: Duration::from_secs(3),
         }
     }
@@ -144,6 +146,12 @@ impl SessionBuilder {
         self.with(|options| options.resume = policy)
     }
 
+    /// Time between two checkpoints of a torrent while pieces come in: what was written is made durable, and resume data is
+    /// saved. That is what a killed process or a power cut costs at most. A minute unless given.
+    pub fn checkpoint_interval(self, interval: Duration) -> Self {
+        self.with(|options| options.checkpoint_interval = interval)
+    }
+
     /// What saying goodbye may take, trackers that do not answer and slow disks included. 3 seconds.
     pub fn shutdown_timeout(self, timeout: Duration) -> Self {
         self.with(|options| options.shutdown_timeout = timeout)
@@ -204,6 +212,7 @@ impl SessionBuilder {
             write_back_bytes: self.write_back_bytes,
             check_threads: self.disk_threads,
             checks: Arc::new(Semaphore::new(1)),
+            checkpoint_interval: self.checkpoint_interval,
             shutdown_timeout: self.shutdown_timeout,
             closing: CancellationToken::new(),
         })

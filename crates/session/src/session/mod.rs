@@ -80,6 +80,8 @@ pub(crate) struct Core {
     pub(crate) check_threads: usize,
     /// One hash check at a time, so that disks are read in order.
     pub(crate) checks: Arc<Semaphore>,
+    /// Time between two saves while pieces come in.
+    pub(crate) checkpoint_interval: Duration,
     /// What a torrent may take to say goodbye.
     pub(crate) shutdown_timeout: Duration,
     /// The session is over.
