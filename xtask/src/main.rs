@@ -2,9 +2,12 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod crash_test;
 mod files;
 mod fuzz;
 mod interop;
+mod process;
+mod program;
 mod swarm_test;
 mod tidy;
 
@@ -23,6 +26,8 @@ struct Arguments {
 enum Command {
     /// Measure transfers beside libtorrent
     Bench(bench::Args),
+    /// Kill downloads at random moments, and check what their resume data claims
+    CrashTest(crash_test::Args),
     /// Run the fuzz targets (needs cargo-fuzz)
     Fuzz(fuzz::Args),
     /// Transfer between headwater and other clients, and compare every byte
@@ -47,6 +52,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Bench(args) => bench::run(&args),
+        Command::CrashTest(args) => crash_test::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Interop(arguments) => interop::run(&arguments),
         Command::SwarmTest(args) => swarm_test::run(&args),

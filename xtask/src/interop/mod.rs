@@ -8,7 +8,6 @@ mod clients;
 mod content;
 mod http;
 mod ports;
-mod process;
 mod report;
 #[cfg(test)]
 mod tests;

@@ -8,8 +8,8 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use super::{Client, Job, Role};
-use crate::interop::process::Process;
 use crate::interop::{http, ports};
+use crate::process::Process;
 
 /// What `torrent-get` says of a torrent that is checked and downloads, or seeds.
 const DOWNLOADING: u64 = 4;
