@@ -50,15 +50,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         .prefix("headwater-crash-")
         .tempdir_in(parent)?;
     let mut tally = Tally::new(rng);
-    if args.lost_writes {
-        lost_writes::run(args.rounds, &mut noise, folder.path(), &mut tally)?;
+    let outcome = if args.lost_writes {
+        lost_writes::run(args.rounds, &mut noise, folder.path(), &mut tally)
     } else {
         let program = match &args.headwater {
             Some(path) => std::path::absolute(path)?,
             None => crate::program::build()?,
         };
-        download::run(&program, args.rounds, &mut noise, folder.path(), &mut tally)?;
-    }
+        download::run(&program, args.rounds, &mut noise, folder.path(), &mut tally)
+    };
+    // Lies first: a run that fails may have failed because of one.
     tally.print(args.json);
-    tally.verdict()
+    tally.verdict()?;
+    outcome
 }
