@@ -6,7 +6,6 @@ mod crash_test;
 mod files;
 mod fuzz;
 mod interop;
-mod process;
 mod program;
 mod swarm_test;
 mod tidy;
@@ -24,7 +23,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Measure transfers beside libtorrent
+    /// Measure transfers, checks and making torrents beside other clients
     Bench(bench::Args),
     /// Kill downloads at random moments, and check what their resume data claims
     CrashTest(crash_test::Args),

@@ -11,6 +11,11 @@ use crate::output::printable;
 
 /// Reads and understands a `.torrent` file.
 pub(crate) fn load(path: &Path) -> Result<Metainfo> {
+    if path.to_string_lossy().starts_with("magnet:") && !path.exists() {
+        return Err(Failure::usage(
+            "a magnet link does not hold what this takes; name a .torrent file",
+        ));
+    }
     let bytes = read(path)
         .map_err(|error| Failure::io(format_args!("cannot read {}", shown(path)), &error))?;
     parse(&bytes, &shown(path))

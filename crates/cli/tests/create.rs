@@ -259,74 +259,254 @@ fn a_name_that_is_no_text_is_told() {
     fs::write(place.path(name), "x").unwrap();
     let outcome = place.run(["create", "album"]);
     assert!(outcome.fails_with(1).contains("rename"));
+    place.ok(["create", "album", "--exclude", "?"]);
 }
 
 #[test]
-fn bad_data_is_found_and_named() {
+fn junk_is_left_out_unless_it_is_asked_for() {
     let place = folder();
-    place.ok(["create", "album"]);
-    let mut data = noise(1, 100_000);
-    data[20_000] ^= 1;
-    data[50_000] ^= 1;
-    place.write("album/a.bin", &data);
-    let outcome = place.run(["verify", "album.torrent"]);
-    assert!(outcome.fails_with(3).contains("2 of 8 checked pieces"));
-    assert_eq!(outcome.text(), "bad: album/a.bin: pieces 1, 3\n");
+    let plain = place
+        .run(["create", "album", "--no-date", "-o", "-"])
+        .stdout;
+    for junk in [
+        ".DS_Store",
+        "b/Thumbs.db",
+        "b/desktop.ini",
+        "@eaDir/a.bin/x",
+        "._z.txt",
+        "a.bin.aria2",
+        "new.bin.part",
+        ".0123456789012345678901234567890123456789.parts",
+        "lost+found/#1",
+    ] {
+        place.write(&format!("album/{junk}"), "junk");
+    }
+    let outcome = place.run(["create", "album", "--no-date", "-o", "-"]);
+    assert_eq!(outcome.stdout, plain);
+    let told = outcome
+        .stderr
+        .contains("left out: junk 9 (--include-junk keeps it)");
+    assert!(told, "{}", outcome.stderr);
+    place.ok(["create", "album", "--include-junk"]);
+    let torrent = Metainfo::from_bytes(&place.read("album.torrent")).unwrap();
+    assert_eq!(torrent.info().layout().len(), 13);
+    // What is named is meant.
+    place.ok(["create", "album/new.bin.part"]);
+}
 
-    let (code, events) = place.json(["verify", "album.torrent"]);
-    assert_eq!(code, Some(3));
-    let bad = json!({"event": "bad_piece", "piece": 1, "files": ["album/a.bin"]});
-    assert_eq!(events[0], bad);
+#[test]
+fn the_user_s_own_hidden_files_go_in() {
+    let place = folder();
+    place.write("album/.gitignore", "*.o");
+    place.write("album/.config/x", "y");
+    let (code, events) = place.json(["create", "album"]);
+    assert_eq!((code, &events[0]["files"]), (Some(0), &json!(6)));
+}
+
+#[test]
+fn what_the_user_excludes_is_left_out() {
+    let place = folder();
+    place.write("album/extras/scan.jpg", "x");
+    place.write("album/extras.jpg", "x");
+    let files = |exclude: &[&str]| {
+        let arguments = exclude.iter().flat_map(|glob| ["--exclude", glob]);
+        let arguments = ["create", "album", "--dry-run"]
+            .into_iter()
+            .chain(arguments);
+        let (code, events) = place.json(arguments);
+        assert_eq!(code, Some(0), "{events:?}");
+        let files = events[0]["files"].as_array().unwrap();
+        let paths = files.iter().map(|file| file["path"].as_str().unwrap());
+        paths
+            .map(|path| path.strip_prefix("album/").unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(
-        (&events[2]["pass"], &events[2]["fail"]),
-        (&json!(6), &json!(2))
+        files(&["*.bin", "empty"]),
+        ["extras/scan.jpg", "extras.jpg", "z.txt"]
     );
+    assert_eq!(files(&["extras/", "b", "z.*"]), ["a.bin", "extras.jpg"]);
+    assert_eq!(files(&["album/b/*", "/extras*"]), ["a.bin", "z.txt"]);
 
-    place.ok(["verify", "album.torrent", "--pieces", "0,2,4-"]);
-    place
-        .run(["verify", "album.torrent", "--pieces", "0-1"])
-        .fails_with(3);
-    place
-        .run(["verify", "album.torrent", "--file", "1"])
-        .fails_with(3);
-    place.ok(["verify", "album.torrent", "--file", "2"]);
-    place.ok(["verify", "album.torrent", "--file", "3"]);
-}
-
-#[test]
-fn missing_and_short_files_are_bad_and_nothing_is_made() {
-    let place = folder();
-    place.ok(["create", "album"]);
-    fs::remove_file(place.path("album/z.txt")).unwrap();
-    fs::write(place.path("album/b/c.bin"), "short").unwrap();
-    let before = place.listing();
-    let outcome = place.run(["verify", "album.torrent"]);
-    outcome.fails_with(3);
+    let outcome = place.run([
+        "create",
+        "album",
+        "--exclude",
+        "*.txt",
+        "--exclude",
+        "*.nfo",
+    ]);
+    assert_eq!(outcome.code, Some(0));
+    for told in ["nothing fits --exclude *.nfo", "left out: excluded 1"] {
+        assert!(outcome.stderr.contains(told), "{}", outcome.stderr);
+    }
+    let outcome = place.run(["create", "album", "--force", "--exclude", "*"]);
     assert!(
-        outcome.text().contains("album/z.txt: missing; piece"),
-        "{}",
-        outcome.text()
-    );
-    assert!(
-        outcome.text().contains("album/b/c.bin: too short; piece"),
-        "{}",
-        outcome.text()
-    );
-
-    let outcome = place.run(["verify", "album.torrent", "--dir", "elsewhere"]);
-    assert!(
-        outcome.fails_with(3).contains("--dir"),
+        outcome.fails_with(1).contains("excluded"),
         "{}",
         outcome.stderr
     );
-    assert_eq!(place.listing(), before);
+    place
+        .run(["create", "album", "--exclude", "[a"])
+        .fails_with(2);
 }
 
 #[test]
-fn an_empty_folder_in_place_of_data_is_not_all_right() {
+fn a_dry_run_tells_all_and_writes_nothing() {
+    let place = folder();
+    place.write("album/.DS_Store", "junk");
+    fs::create_dir_all(place.path("album/hollow/more")).unwrap();
+    let before = place.listing();
+    let text = place.ok(["create", "album", "--dry-run"]);
+    for line in [
+        "would write   album.torrent",
+        "pieces        8 of 16 KiB",
+        "   4        7 B  album/z.txt",
+        "           junk  album/.DS_Store",
+        "   empty folder  album/hollow",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+    let (code, events) = place.json(["create", "album", "--dry-run", "--piece-length", "32K"]);
+    assert_eq!((code, events.len()), (Some(0), 1));
+    let expected = json!({
+        "event": "planned",
+        "path": "album.torrent",
+        "size": 116_391,
+        "piece_length": 32_768,
+        "piece_count": 4,
+        "files": [
+            {"path": "album/a.bin", "length": 100_000},
+            {"path": "album/b/c.bin", "length": 16_384},
+            {"path": "album/b/empty", "length": 0},
+            {"path": "album/z.txt", "length": 7},
+        ],
+        "left_out": [
+            {"path": "album/.DS_Store", "reason": "junk"},
+            {"path": "album/hollow", "reason": "empty_folder"},
+        ],
+    });
+    assert_eq!(events[0], expected);
+    assert_eq!(place.listing(), before);
+    // What would stand in the way is told, and no fault of a dry run.
+    place.write("album.torrent", "precious");
+    let outcome = place.run(["create", "album", "--dry-run"]);
+    assert_eq!(outcome.code, Some(0));
+    assert!(outcome.stderr.contains("--force"), "{}", outcome.stderr);
+}
+
+/// By bytes, whatever the language of the user.
+#[test]
+fn files_are_sorted_by_the_bytes_of_their_names() {
     let place = Place::new();
-    place.write("zeros", vec![0; 50_000]);
-    place.ok(["create", "zeros"]);
-    fs::remove_file(place.path("zeros")).unwrap();
-    place.run(["verify", "zeros.torrent"]).fails_with(3);
+    // A folder's files come where its name does, so `a/x` before `a!`.
+    let sorted = [
+        "B",
+        "Z/1",
+        "a/x",
+        "a!",
+        "a0",
+        "ab",
+        "y",
+        "\u{e4}",
+        "\u{ff5e}",
+        "\u{10000}",
+    ];
+    for name in sorted {
+        place.write(&format!("album/{name}"), "x");
+    }
+    let mut torrents = Vec::new();
+    for locale in ["C", "de_DE.UTF-8", "tr_TR.UTF-8"] {
+        let mut command = place.command(["create", "album", "--no-date", "-o", "-"]);
+        command.env("LC_ALL", locale).env("LANG", locale);
+        torrents.push(common::finish(command).stdout);
+    }
+    assert!(torrents.iter().all(|torrent| *torrent == torrents[0]));
+    let torrent = Metainfo::from_bytes(&torrents[0]).unwrap();
+    let paths = torrent.info().layout().files().iter();
+    let paths: Vec<_> = paths.map(|file| file.path().as_str()).collect();
+    assert_eq!(paths, sorted.map(|name| format!("album/{name}")));
+}
+
+#[test]
+fn a_torrent_and_json_do_not_share_standard_output() {
+    let place = folder();
+    let (code, events) = place.json(["create", "album", "-o", "-"]);
+    assert_eq!((code, events.len()), (Some(2), 1), "{events:?}");
+    assert_eq!(
+        place.json(["create", "album", "-o", "-", "--dry-run"]).0,
+        Some(0)
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn special_files_are_left_out_and_told() {
+    let place = folder();
+    let _socket = std::os::unix::net::UnixListener::bind(place.path("album/socket")).unwrap();
+    let outcome = place.run(["create", "album"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("left out: special files 1"),
+        "{}",
+        outcome.stderr
+    );
+    place.run(["create", "album/socket"]).fails_with(2);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_lead_nowhere_or_elsewhere_are_told() {
+    use std::os::unix::fs::symlink;
+    let (place, elsewhere) = (folder(), Place::new());
+    elsewhere.write("far", "away");
+    symlink(elsewhere.path("far"), place.path("album/far")).unwrap();
+    symlink("a.bin", place.path("album/near")).unwrap();
+    let outcome = place.run(["create", "album"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("album/far leads elsewhere"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(!outcome.stderr.contains("near"), "{}", outcome.stderr);
+    place.ok(["verify", "album.torrent"]);
+
+    symlink("nowhere", place.path("album/broken")).unwrap();
+    let outcome = place.run(["create", "album", "--force"]);
+    assert!(
+        outcome.fails_with(1).contains("album/broken is a link"),
+        "{}",
+        outcome.stderr
+    );
+    place.ok(["create", "album", "--force", "--exclude", "broken"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_leaves_nothing() {
+    let place = Place::new();
+    let file = fs::File::create(place.path("huge")).unwrap();
+    file.set_len(1 << 40).unwrap();
+    let mut running = place.start(["create", "huge"]);
+    let hashing = running.event("hashing");
+    assert_eq!(hashing["total"], json!(1_u64 << 40));
+    running.signal(rustix::process::Signal::INT);
+    running.end().fails_with(7);
+    assert_eq!(place.listing(), [std::path::Path::new("huge")]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_cut_meanwhile_makes_no_torrent() {
+    let place = Place::new();
+    let file = fs::File::create(place.path("huge")).unwrap();
+    file.set_len(1 << 40).unwrap();
+    let mut running = place.start(["create", "huge"]);
+    running.event("hashing");
+    file.set_len(1 << 20).unwrap();
+    let outcome = running.end();
+    let line = outcome.fails_with(1);
+    assert!(line.contains("huge has become shorter"), "{line}");
+    assert_eq!(place.listing(), [std::path::Path::new("huge")]);
 }

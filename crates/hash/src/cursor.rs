@@ -29,6 +29,15 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Whole blocks, with no padding after them.
+    pub(crate) fn of_blocks(blocks: &'a [Block]) -> Self {
+        Self {
+            direct: blocks,
+            padded: true,
+            ..Self::new(&[])
+        }
+    }
+
     /// Makes [`run`](Self::run) not empty; false at the end of the message.
     pub(crate) fn fill(&mut self) -> bool {
         if !self.run().is_empty() {
@@ -87,22 +96,26 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn pad(&mut self, mut block: Block, filled: usize) {
+    fn pad(&mut self, block: Block, filled: usize) {
         self.padded = true;
-        let bits = (self.length * 8).to_be_bytes();
-        block[filled] = 0x80;
-        if filled < 56 {
-            block[56..].copy_from_slice(&bits);
-            self.put(&[block]);
-        } else {
-            let mut last = [0; 64];
-            last[56..].copy_from_slice(&bits);
-            self.put(&[block, last]);
-        }
+        let (blocks, count) = padding(&block[..filled], self.length);
+        self.put(&blocks[2 - count..]);
     }
 
     fn put(&mut self, blocks: &[Block]) {
         self.scratch[2 - blocks.len()..].copy_from_slice(blocks);
         self.scratch_left = blocks.len();
     }
+}
+
+/// The end of a message of `length` bytes, `tail` being what is left after the last whole block: the last `count` of the blocks.
+pub(crate) fn padding(tail: &[u8], length: u64) -> ([Block; 2], usize) {
+    let count = if tail.len() < 56 { 1 } else { 2 };
+    let mut blocks = [[0; 64]; 2];
+    let bytes = blocks[2 - count..].as_flattened_mut();
+    bytes[..tail.len()].copy_from_slice(tail);
+    bytes[tail.len()] = 0x80;
+    let (_, end) = bytes.split_at_mut(64 * count - 8);
+    end.copy_from_slice(&(length * 8).to_be_bytes());
+    (blocks, count)
 }

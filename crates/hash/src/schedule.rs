@@ -1,96 +1,101 @@
-//! Keeps the lanes of a kernel busy with messages of any lengths.
+//! Keeps the lanes of kernels busy with messages of any lengths.
 
-use crate::algorithm::{Algorithm, Block, State};
+use crate::algorithm::{Block, Hash, State};
 use crate::cursor::Cursor;
 use crate::kernel::{Kernel, LaneState, MAX_LANES};
 
-/// The final chaining value of each message.
-pub(crate) fn hash_many<'a>(
-    algorithm: Algorithm,
-    kernel: Option<Kernel>,
-    messages: &'a [&'a [&'a [u8]]],
-) -> Vec<State> {
-    let mut states = vec![algorithm.initial; messages.len()];
-    let mut waiting = messages
-        .iter()
-        .map(|message| Cursor::new(message))
-        .enumerate();
-    if let Some(kernel) = kernel.filter(|kernel| messages.len() >= kernel.worthwhile) {
-        let left = Lanes::new(kernel, algorithm.initial).run(&mut waiting, &mut states);
-        for lane in left {
-            finish(algorithm, lane, &mut states);
-        }
+/// A message on its way.
+pub(crate) struct Job<'a> {
+    /// Its number.
+    pub(crate) index: usize,
+    /// The chaining value that it has come to.
+    pub(crate) state: State,
+    /// What is left of it.
+    pub(crate) cursor: Cursor<'a>,
+}
+
+/// Works off `jobs`, each kernel for as long as enough of them are left for it, widest first. `done` gets each one's number and
+/// final chaining value.
+pub(crate) fn run<'a, H: Hash>(
+    kernels: &[Kernel],
+    mut jobs: impl Iterator<Item = Job<'a>>,
+    mut done: impl FnMut(usize, &State),
+) {
+    // A kernel gives back what it has begun only when no more come.
+    let mut begun = Vec::new();
+    for kernel in kernels {
+        let mut next = begun.into_iter().chain(&mut jobs);
+        begun = Lanes::new(*kernel).run(&mut next, &mut done);
     }
-    for lane in waiting {
-        finish(algorithm, lane, &mut states);
+    for job in begun.into_iter().chain(jobs) {
+        finish::<H>(job, &mut done);
     }
-    states
 }
 
 /// Hashes the rest of one message by itself.
-fn finish(algorithm: Algorithm, (index, mut cursor): (usize, Cursor<'_>), states: &mut [State]) {
-    while cursor.fill() {
-        let run = cursor.run();
+fn finish<H: Hash>(mut job: Job<'_>, done: &mut impl FnMut(usize, &State)) {
+    while job.cursor.fill() {
+        let run = job.cursor.run();
         let blocks = run.len();
-        (algorithm.compress)(&mut states[index], run);
-        cursor.advance(blocks);
+        H::compress(&mut job.state, run);
+        job.cursor.advance(blocks);
     }
+    done(job.index, &job.state);
 }
 
 struct Lanes<'a> {
     kernel: Kernel,
-    initial: State,
     state: LaneState,
-    /// The message in each lane, by its number.
-    cursors: Vec<Option<(usize, Cursor<'a>)>>,
+    /// The message in each lane; its state is in `state` meanwhile.
+    jobs: [Option<Job<'a>>; MAX_LANES],
 }
 
 impl<'a> Lanes<'a> {
-    fn new(kernel: Kernel, initial: State) -> Self {
+    fn new(kernel: Kernel) -> Self {
         Self {
             kernel,
-            initial,
             state: LaneState::default(),
-            cursors: (0..kernel.lanes).map(|_| None).collect(),
+            jobs: [const { None }; MAX_LANES],
         }
     }
 
-    /// Works until so few messages are left that lanes no longer pay; gives those back with their state so far.
+    /// Works until so few messages are left that the lanes no longer pay; gives those back.
     fn run(
         mut self,
-        waiting: &mut impl Iterator<Item = (usize, Cursor<'a>)>,
-        states: &mut [State],
-    ) -> Vec<(usize, Cursor<'a>)> {
-        while self.refill(waiting, states) >= self.kernel.worthwhile {
+        waiting: &mut impl Iterator<Item = Job<'a>>,
+        done: &mut impl FnMut(usize, &State),
+    ) -> Vec<Job<'a>> {
+        while self.refill(waiting, done) >= self.kernel.worthwhile {
             self.step();
         }
-        for lane in 0..self.kernel.lanes {
-            if let Some((index, _)) = &self.cursors[lane] {
-                states[*index] = self.state.lane(lane);
-            }
-        }
-        self.cursors.into_iter().flatten().collect()
+        let state = &self.state;
+        let begun = self.jobs.into_iter().enumerate();
+        begun
+            .filter_map(|(lane, job)| {
+                let state = state.lane(lane);
+                job.map(|job| Job { state, ..job })
+            })
+            .collect()
     }
 
     /// Takes finished messages out and new ones in; says how many lanes have work.
     fn refill(
         &mut self,
-        waiting: &mut impl Iterator<Item = (usize, Cursor<'a>)>,
-        states: &mut [State],
+        waiting: &mut impl Iterator<Item = Job<'a>>,
+        done: &mut impl FnMut(usize, &State),
     ) -> usize {
         let mut busy = 0;
-        for lane in 0..self.kernel.lanes {
-            if let Some((index, cursor)) = &mut self.cursors[lane] {
-                if cursor.fill() {
+        for (lane, slot) in self.jobs[..self.kernel.lanes].iter_mut().enumerate() {
+            if let Some(job) = slot {
+                if job.cursor.fill() {
                     busy += 1;
                     continue;
                 }
-                states[*index] = self.state.lane(lane);
+                done(job.index, &self.state.lane(lane));
             }
-            self.cursors[lane] = waiting.next();
-            if let Some((_, cursor)) = &mut self.cursors[lane] {
-                cursor.fill();
-                self.state.set_lane(lane, &self.initial);
+            *slot = next_with_work(waiting, done);
+            if let Some(job) = slot {
+                self.state.set_lane(lane, &job.state);
                 busy += 1;
             }
         }
@@ -99,23 +104,32 @@ impl<'a> Lanes<'a> {
 
     /// As many blocks in every lane as the shortest run has. Idle lanes repeat a busy one; their result is not used.
     fn step(&mut self) {
-        let runs = || {
-            self.cursors
-                .iter()
-                .flatten()
-                .map(|(_, cursor)| cursor.run())
-        };
+        let runs = || self.jobs.iter().flatten().map(|job| job.cursor.run());
         let blocks = runs().map(<[Block]>::len).min().unwrap_or(0);
         let spare = runs().next().unwrap_or(&[]);
         let mut inputs: [&[Block]; MAX_LANES] = [spare; MAX_LANES];
-        for (input, cursor) in inputs.iter_mut().zip(&self.cursors) {
-            if let Some((_, cursor)) = cursor {
-                *input = cursor.run();
+        for (input, job) in inputs.iter_mut().zip(&self.jobs) {
+            if let Some(job) = job {
+                *input = job.cursor.run();
             }
         }
         self.kernel.compress(&mut self.state, &inputs, blocks);
-        for (_, cursor) in self.cursors.iter_mut().flatten() {
-            cursor.advance(blocks);
+        for job in self.jobs.iter_mut().flatten() {
+            job.cursor.advance(blocks);
         }
+    }
+}
+
+/// One that has nothing left is done at once.
+fn next_with_work<'a>(
+    waiting: &mut impl Iterator<Item = Job<'a>>,
+    done: &mut impl FnMut(usize, &State),
+) -> Option<Job<'a>> {
+    loop {
+        let mut job = waiting.next()?;
+        if job.cursor.fill() {
+            return Some(job);
+        }
+        done(job.index, &job.state);
     }
 }

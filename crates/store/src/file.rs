@@ -6,6 +6,7 @@ mod places;
 mod pool;
 mod prepare;
 mod reserve;
+mod scan;
 mod span;
 
 use std::io::{Error as IoError, IoSlice};
@@ -23,7 +24,7 @@ use crate::positioned::Gather;
 use crate::{Contents, FileStamp, Operation, Storage, StorageError, StorageErrorKind};
 use open::Location;
 use places::{Place, Segment};
-use pool::Key;
+use pool::{Key, OpenFile};
 pub use pool::{Pool, PoolOptions};
 
 /// When space for a file is taken from the disk.
@@ -103,6 +104,9 @@ pub struct FileStorage {
     dirty_folders: Mutex<std::collections::BTreeSet<PathBuf>>,
 }
 
+/// A way to open a file.
+type Open = fn(&FileStorage, FileIndex) -> Result<Arc<OpenFile>, StorageError>;
+
 impl FileStorage {
     /// The files of a torrent below `dir`, which need not exist; a relative one counts from the current directory.
     ///
@@ -174,6 +178,7 @@ impl FileStorage {
         Key {
             owner: self.owner,
             file: file.0,
+            for_scan: false,
         }
     }
 
@@ -185,6 +190,27 @@ impl FileStorage {
     fn out_of_range(&self, operation: Operation) -> StorageError {
         let cause = "outside of the torrent";
         StorageError::new(operation, &self.base, StorageErrorKind::OutOfRange, cause)
+    }
+
+    /// Fills `buf` with `range`, from files as `open` gives them and from the part file.
+    fn read_range(
+        &self,
+        range: Range<u64>,
+        mut buf: &mut [u8],
+        open: Open,
+    ) -> Result<(), StorageError> {
+        let _places = self.places.read();
+        let layout = self.contents.layout();
+        for span in layout.spans(range.start, range.end - range.start) {
+            let (now, rest) = buf.split_at_mut(span.length as usize);
+            if self.entry(span.file).is_pad() {
+                now.fill(0);
+            } else {
+                self.read_mixed(span, now, open)?;
+            }
+            buf = rest;
+        }
+        Ok(())
     }
 
     fn check_writable(&self, operation: Operation) -> Result<(), StorageError> {
@@ -242,20 +268,9 @@ impl Storage for FileStorage {
         Ok(())
     }
 
-    fn read_at(&self, offset: u64, mut buf: &mut [u8]) -> Result<(), StorageError> {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError> {
         let range = self.check_range(Operation::Read, offset, buf.len() as u64)?;
-        let _places = self.places.read();
-        let layout = self.contents.layout();
-        for span in layout.spans(range.start, range.end - range.start) {
-            let (now, rest) = buf.split_at_mut(span.length as usize);
-            if self.entry(span.file).is_pad() {
-                now.fill(0);
-            } else {
-                self.read_mixed(span, now)?;
-            }
-            buf = rest;
-        }
-        Ok(())
+        self.read_range(range, buf, Self::open_for_reading)
     }
 
     fn read_shared(&self, offset: u64, length: usize) -> Result<Bytes, StorageError> {
@@ -277,6 +292,23 @@ impl Storage for FileStorage {
         let range = self.check_range(Operation::Read, offset, length as u64);
         let _places = self.places.try_read()?;
         self.read_without_waiting(&range.ok()?)
+    }
+
+    fn read_ahead(&self, range: Range<u64>) -> Vec<Range<u64>> {
+        self.scan_ahead(range)
+    }
+
+    fn read_once(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError> {
+        let range = self.check_range(Operation::Read, offset, buf.len() as u64)?;
+        self.read_range(range, buf, Self::open_for_scan)
+    }
+
+    fn let_go(&self, brought: Range<u64>) {
+        self.scan_behind(brought);
+    }
+
+    fn is_hole(&self, range: Range<u64>) -> bool {
+        self.is_unwritten(range)
     }
 
     fn set_wanted(&self, wanted: &[bool]) -> Result<(), StorageError> {

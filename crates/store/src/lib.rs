@@ -69,6 +69,7 @@ mod pieces;
 mod positioned;
 mod ranges;
 mod resume;
+pub mod scan;
 mod storage;
 pub mod testing;
 

@@ -6,9 +6,10 @@ mod complete;
 mod verified;
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use headwater_hash::Sha1Digest;
 use headwater_metainfo::{Bitfield, BlockSpan, FileIndex, PieceGeometry, PieceIndex};
 use parking_lot::Mutex;
 
@@ -100,6 +101,8 @@ pub struct PieceStore {
     early: Mutex<()>,
     /// Taken by whoever makes a checkpoint: what a failed sync leaves in doubt must not be claimed by another.
     checkpoint: Mutex<()>,
+    /// The SHA-1 of a whole piece of zeros, once somebody asked.
+    zero_digest: OnceLock<Sha1Digest>,
 }
 
 impl PieceStore {
@@ -113,6 +116,7 @@ impl PieceStore {
             verified: Verified::new(geometry.piece_count()),
             early: Mutex::new(()),
             checkpoint: Mutex::new(()),
+            zero_digest: OnceLock::new(),
             contents,
         }
     }

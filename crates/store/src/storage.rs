@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::io::IoSlice;
+use std::ops::Range;
 
 use bytes::Bytes;
 use headwater_metainfo::FileIndex;
@@ -63,6 +64,30 @@ pub trait Storage: Send + Sync + Debug + 'static {
     fn read_cached(&self, offset: u64, length: usize) -> Option<Bytes> {
         let _ = (offset, length);
         None
+    }
+
+    /// Begins to read `range`, without waiting for it, because it is about to be read once, for a hash check. Gives what of it was
+    /// not in memory before: to be [let go](Self::let_go) once it was read.
+    fn read_ahead(&self, range: Range<u64>) -> Vec<Range<u64>> {
+        let _ = range;
+        Vec::new()
+    }
+
+    /// Fills `buf` as [`read_at`](Self::read_at) does, for a hash check: nobody will read the same bytes again soon.
+    fn read_once(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError> {
+        self.read_at(offset, buf)
+    }
+
+    /// Gives up a range that [`read_ahead`](Self::read_ahead) brought into memory.
+    fn let_go(&self, brought: Range<u64>) {
+        let _ = brought;
+    }
+
+    /// Whether all of `range` is there and reads as zeros because nothing was ever written there, as in a sparse file. `false` if
+    /// that is not so, or if nobody can tell.
+    fn is_hole(&self, range: Range<u64>) -> bool {
+        let _ = range;
+        false
     }
 
     /// Says which files are wanted, one entry a file. The data of others is kept apart from the wanted files' if the

@@ -1,10 +1,16 @@
-"""A libtorrent client for measurements: `seed TORRENT DIR PORT` or `download TORRENT DIR HOST:PORT`.
+"""A libtorrent client for measurements, told what to do by its first argument:
 
-A seed prints `ready` and goes on until it is killed. A download prints one line of JSON when every byte is verified: the
-seconds that passed and the processor seconds that it took, both counted from after the interpreter's own start.
+seed TORRENT DIR PORT           prints `ready` and goes on until it is killed
+download TORRENT DIR HOST:PORT  ends when every byte is verified
+check TORRENT DIR HASHERS       ends when all pieces have passed; HASHERS is a number of threads, or 0 for the default
+create DATA TORRENT             writes a v1 torrent with pieces of 1 MiB
+
+All but the seed print one line of JSON: the seconds that passed and the processor seconds that they took, both counted from
+after the interpreter's own start.
 """
 
 import json
+import os
 import resource
 import socket
 import sys
@@ -32,8 +38,8 @@ def processor_seconds():
     return used.ru_utime + used.ru_stime
 
 
-def add(torrent, folder, port, flags):
-    session = lt.session(QUIET | {"listen_interfaces": f"127.0.0.1:{port}"})
+def add(torrent, folder, port, flags, settings={}):
+    session = lt.session(QUIET | settings | {"listen_interfaces": f"127.0.0.1:{port}"})
     params = lt.add_torrent_params()
     params.ti = lt.torrent_info(torrent)
     params.trackers = []
@@ -62,6 +68,10 @@ def seed(torrent, folder, port):
         time.sleep(3600)
 
 
+def report(start, used):
+    print(json.dumps({"wall": time.monotonic() - start, "cpu": processor_seconds() - used}), flush=True)
+
+
 def download(torrent, folder, peer):
     start, used = time.monotonic(), processor_seconds()
     _session, handle = add(torrent, folder, 0, lt.torrent_flags.update_subscribe)
@@ -69,8 +79,30 @@ def download(torrent, folder, peer):
     handle.connect_peer((host, int(port)))
     while not handle.status().is_seeding:
         time.sleep(0.005)
-    print(json.dumps({"wall": time.monotonic() - start, "cpu": processor_seconds() - used}), flush=True)
+    report(start, used)
+
+
+def check(torrent, folder, hashers):
+    start, used = time.monotonic(), processor_seconds()
+    settings = {"hashing_threads": int(hashers)} if int(hashers) else {}
+    _session, handle = add(torrent, folder, 0, lt.torrent_flags.update_subscribe, settings)
+    while not (status := handle.status()).is_seeding:
+        if status.state == lt.torrent_status.downloading:
+            sys.exit("not all pieces have passed")
+        time.sleep(0.005)
+    report(start, used)
+
+
+def create(data, torrent):
+    start, used = time.monotonic(), processor_seconds()
+    files = lt.file_storage()
+    lt.add_files(files, data)
+    maker = lt.create_torrent(files, 1 << 20, lt.create_torrent.v1_only)
+    lt.set_piece_hashes(maker, os.path.dirname(data))
+    with open(torrent, "wb") as file:
+        file.write(lt.bencode(maker.generate()))
+    report(start, used)
 
 
 if __name__ == "__main__":
-    {"seed": seed, "download": download}[sys.argv[1]](*sys.argv[2:])
+    {"seed": seed, "download": download, "check": check, "create": create}[sys.argv[1]](*sys.argv[2:])

@@ -1,32 +1,57 @@
-//! `cargo xtask bench`: transfers measured beside libtorrent, in one run, in alternating rounds.
+//! `cargo xtask bench`: transfers, checks and the making of torrents measured beside other clients, in one run, in alternating
+//! rounds.
 
 mod clients;
+mod hashing;
+mod libtorrent;
 mod report;
+mod transfer;
+mod usage;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::{bail, ensure};
 use clap::ValueEnum;
+use tempfile::TempDir;
 
-use clients::{Client, Seed};
+use clients::Programs;
+use hashing::{Checker, Contender, Hashing, Maker};
 use report::Row;
+use transfer::Transfers;
 
-use crate::files::{same_bytes, write_noise};
+use crate::interop::clients::{Installed, Program};
+
+/// What a transfer moves, and what is hashed, in MiB.
+const TRANSFER_MIB: u64 = 1024;
+const HASHING_MIB: u64 = 4096;
+
+const WHAT_A_ROW_IS: &str = "Every row has the median (least-most) of all rounds. Processor seconds are user and system time. \
+    Programs count from their start to their end; libtorrent counts from after the start of the Python interpreter in which it \
+    runs; Transmission's daemon, which runs already, counts from being given the torrent until it seeds. Ratios are to the best \
+    of the other clients in each column.";
 
 #[derive(clap::Args)]
+#[command(after_help = WHAT_A_ROW_IS)]
 pub(crate) struct Args {
     /// What to measure; everything if none is named
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Job>,
-    /// Bytes of the large transfer, in MiB
-    #[arg(long, default_value_t = 1024)]
-    mib: u64,
+    /// Bytes of the large file, in MiB [default: 1024 for transfers, 4096 for create and check]
+    #[arg(long)]
+    mib: Option<u64>,
     /// How often each client does each job
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Where the files go; memory (/dev/shm) where there is such a place
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// Fail if a client is not installed, instead of leaving out its rows
+    #[arg(long)]
+    require_all: bool,
+    /// The headwater program to use, instead of building it
+    #[arg(long, value_name = "PATH")]
+    headwater: Option<PathBuf>,
     /// One JSON object a row instead of the table
     #[arg(long)]
     json: bool,
@@ -40,39 +65,110 @@ enum Job {
     Download,
     /// The same with a Headwater seed and a libtorrent client: what the seed takes
     Seed,
+    /// A v1 torrent of one large file in the page cache, with pieces of 1 MiB, by as many threads as there are processors where
+    /// that can be told
+    Create,
+    /// The hash check of that file: `headwater verify`, libtorrent with its own number of hashing threads and with one,
+    /// Transmission's daemon, `aria2c --hash-check-only`
+    Check,
 }
 
 impl Job {
-    fn is_wanted(self, args: &Args) -> bool {
-        args.only.is_empty() || args.only.contains(&self)
+    /// What it takes beside our own program.
+    fn programs(self) -> Vec<Program> {
+        match self {
+            Self::Start | Self::Download | Self::Seed => vec![Program::Python],
+            Self::Create => Maker::ALL.iter().map(|it| it.program()).collect(),
+            Self::Check => Checker::ALL.iter().map(|it| it.program()).collect(),
+        }
+    }
+}
+
+impl Args {
+    fn wants(&self, job: Job) -> bool {
+        self.only.is_empty() || self.only.contains(&job)
+    }
+
+    /// A folder for large files, gone when it is dropped.
+    fn folder(&self) -> io::Result<TempDir> {
+        let parent = self.dir.clone().unwrap_or_else(memory_folder);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("headwater-bench-").tempdir_in(parent)
+    }
+
+    /// Looks for all that is needed, and says what is not there.
+    fn find_programs(&self) -> anyhow::Result<Installed> {
+        let jobs = Job::value_variants().iter().copied();
+        let wanted = jobs.filter(|job| self.wants(*job));
+        let mut programs = Vec::new();
+        for program in wanted.flat_map(Job::programs) {
+            if program != Program::Headwater && !programs.contains(&program) {
+                programs.push(program);
+            }
+        }
+        let installed = Installed::among(&programs);
+        let missing = installed.missing();
+        if self.require_all && !missing.is_empty() {
+            bail!("not everything is installed: {}", missing.join("; "));
+        }
+        for missing in missing {
+            eprintln!("left out, not installed: {missing}");
+        }
+        installed.and_headwater(self.headwater.clone())
     }
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    ensure!(args.rounds > 0 && args.mib > 0, "nothing to measure");
-    let program = clients::build_headwater()?;
-    clients::check_libtorrent()?;
-    let parent = args.dir.clone().unwrap_or_else(memory_folder);
-    let folder = tempfile::Builder::new()
-        .prefix("headwater-bench-")
-        .tempdir_in(parent)?;
-    let bench = Bench {
-        program,
-        folder: folder.path().to_owned(),
-        rounds: args.rounds,
-    };
-    let mut rows = Vec::new();
-    if Job::Start.is_wanted(args) {
-        rows.extend(bench.downloads("start", 1)?);
-    }
-    if Job::Download.is_wanted(args) {
-        rows.extend(bench.downloads("download", args.mib)?);
-    }
-    if Job::Seed.is_wanted(args) {
-        rows.extend(bench.seeds(args.mib)?);
-    }
+    ensure!(args.rounds > 0 && args.mib != Some(0), "nothing to measure");
+    let installed = args.find_programs()?;
+    let mut rows = transfers(args, &installed, args.folder()?.path())?;
+    rows.extend(hashing(args, &installed, args.folder()?.path())?);
+    ensure!(!rows.is_empty(), "nothing was measured");
     report::print(&rows, args.json);
     Ok(())
+}
+
+/// Without libtorrent there is nobody at the other end.
+fn transfers(args: &Args, installed: &Installed, folder: &Path) -> anyhow::Result<Vec<Row>> {
+    let Some(python) = installed.program(Program::Python) else {
+        return Ok(Vec::new());
+    };
+    let transfers = Transfers {
+        programs: Programs {
+            headwater: installed.require(Program::Headwater)?,
+            python,
+        },
+        folder: folder.to_owned(),
+        rounds: args.rounds,
+    };
+    let mib = args.mib.unwrap_or(TRANSFER_MIB);
+    let mut rows = Vec::new();
+    if args.wants(Job::Start) {
+        rows.extend(transfers.downloads("start", 1)?);
+    }
+    if args.wants(Job::Download) {
+        rows.extend(transfers.downloads("download", mib)?);
+    }
+    if args.wants(Job::Seed) {
+        rows.extend(transfers.seeds(mib)?);
+    }
+    Ok(rows)
+}
+
+fn hashing(args: &Args, installed: &Installed, folder: &Path) -> anyhow::Result<Vec<Row>> {
+    if !args.wants(Job::Create) && !args.wants(Job::Check) {
+        return Ok(Vec::new());
+    }
+    let mib = args.mib.unwrap_or(HASHING_MIB);
+    let bench = Hashing::prepare(installed, folder, mib, args.rounds)?;
+    let mut rows = Vec::new();
+    if args.wants(Job::Create) {
+        rows.extend(bench.rows::<Maker>()?);
+    }
+    if args.wants(Job::Check) {
+        rows.extend(bench.rows::<Checker>()?);
+    }
+    Ok(rows)
 }
 
 fn memory_folder() -> PathBuf {
@@ -81,71 +177,5 @@ fn memory_folder() -> PathBuf {
         shared
     } else {
         std::env::temp_dir()
-    }
-}
-
-struct Bench {
-    program: PathBuf,
-    folder: PathBuf,
-    rounds: usize,
-}
-
-impl Bench {
-    /// `mib` from a libtorrent seed, to each client in turn.
-    fn downloads(&self, job: &'static str, mib: u64) -> anyhow::Result<Vec<Row>> {
-        let torrent = self.make_torrent(job, mib)?;
-        let mut rows =
-            [Client::Headwater, Client::Libtorrent].map(|client| Row::new(job, client, mib));
-        for _ in 0..self.rounds {
-            for row in &mut rows {
-                let seed = Seed::start(Client::Libtorrent, &self.program, &torrent, &self.folder)?;
-                row.add(self.download(row.client(), &torrent, &seed)?);
-            }
-        }
-        Ok(rows.into())
-    }
-
-    /// `mib` to a libtorrent client, from each seed in turn; the seed is what is measured.
-    fn seeds(&self, mib: u64) -> anyhow::Result<Vec<Row>> {
-        let torrent = self.make_torrent("seed", mib)?;
-        let mut rows =
-            [Client::Headwater, Client::Libtorrent].map(|client| Row::new("seed", client, mib));
-        for _ in 0..self.rounds {
-            for row in &mut rows {
-                let seed = Seed::start(row.client(), &self.program, &torrent, &self.folder)?;
-                let before = seed.processor_time()?;
-                let mut usage = self.download(Client::Libtorrent, &torrent, &seed)?;
-                usage.processor = seed.processor_time()?.saturating_sub(before);
-                row.add(usage);
-            }
-        }
-        Ok(rows.into())
-    }
-
-    fn download(
-        &self,
-        client: Client,
-        torrent: &Path,
-        seed: &Seed,
-    ) -> anyhow::Result<report::Usage> {
-        let target = self.folder.join("target");
-        std::fs::create_dir_all(&target)?;
-        let usage = clients::download(client, &self.program, torrent, &target, seed.address())?;
-        let name = torrent.file_stem().context("the torrent has a name")?;
-        ensure!(
-            same_bytes(&self.folder.join(name), &target.join(name))?,
-            "what came is not what was sent"
-        );
-        std::fs::remove_dir_all(&target)?;
-        Ok(usage)
-    }
-
-    /// A file of noise and its torrent.
-    fn make_torrent(&self, name: &str, mib: u64) -> anyhow::Result<PathBuf> {
-        let data = self.folder.join(name);
-        write_noise(&data, mib << 20, mib)?;
-        let torrent = self.folder.join(format!("{name}.torrent"));
-        clients::create(&self.program, &data, &torrent)?;
-        Ok(torrent)
     }
 }

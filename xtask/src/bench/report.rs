@@ -1,36 +1,26 @@
 //! What was measured, as a table or as JSON.
 
-use std::time::Duration;
+use super::usage::Usage;
 
-use super::clients::Client;
-
-/// What one transfer took.
-#[derive(Clone, Copy)]
-pub(super) struct Usage {
-    pub(super) wall: Duration,
-    pub(super) processor: Duration,
-}
+/// The name of ourselves; all others are rivals.
+pub(super) const OURS: &str = "headwater";
 
 /// One client at one job.
 pub(super) struct Row {
     job: &'static str,
-    client: Client,
+    client: &'static str,
     mib: u64,
     rounds: Vec<Usage>,
 }
 
 impl Row {
-    pub(super) fn new(job: &'static str, client: Client, mib: u64) -> Self {
+    pub(super) const fn new(job: &'static str, client: &'static str, mib: u64) -> Self {
         Self {
             job,
             client,
             mib,
             rounds: Vec::new(),
         }
-    }
-
-    pub(super) fn client(&self) -> Client {
-        self.client
     }
 
     pub(super) fn add(&mut self, usage: Usage) {
@@ -78,53 +68,141 @@ impl std::fmt::Display for Spread {
     }
 }
 
-/// Ratios are to libtorrent at the same job in the same run.
-pub(super) fn print(rows: &[Row], json: bool) {
-    if !json {
-        println!(
-            "{:9} {:11} {:>6} {:>24} {:>24} {:>7} {:>7}",
-            "job", "client", "MiB", "processor s/GiB", "seconds", "proc.", "time"
-        );
-    }
-    for row in rows {
-        let rival = rows
-            .iter()
-            .find(|other| other.job == row.job && other.client == Client::Libtorrent);
-        let (processor, wall) = (row.processor(), row.wall());
-        let ratio =
-            |own: f64, of: fn(&Row) -> Spread| rival.map_or(1.0, |rival| own / of(rival).median);
-        let ratios = (
-            ratio(processor.median, Row::processor),
-            ratio(wall.median, Row::wall),
-        );
-        if json {
-            print_json(row, &processor, &wall, ratios);
-        } else {
-            println!(
-                "{:9} {:11} {:>6} {:>24} {:>24} {:>7.2} {:>7.2}",
-                row.job,
-                row.client.name(),
-                row.mib,
-                processor.to_string(),
-                wall.to_string(),
-                ratios.0,
-                ratios.1
-            );
-        }
-    }
+/// A column of the table.
+type Column = fn(&Row) -> Spread;
+
+/// The best of the others at the job of `row`, if there is another.
+fn best_rival<'a>(rows: &'a [Row], row: &Row, column: Column) -> Option<&'a Row> {
+    let rivals = rows
+        .iter()
+        .filter(|other| other.job == row.job && other.client != OURS);
+    rivals.min_by(|a, b| column(a).median.total_cmp(&column(b).median))
 }
 
-fn print_json(row: &Row, processor: &Spread, wall: &Spread, ratios: (f64, f64)) {
-    let spread = |spread: &Spread| serde_json::json!({ "median": spread.median, "min": spread.least, "max": spread.most });
-    let line = serde_json::json!({
+/// How many times as much `row` takes as the best rival.
+fn ratio(rows: &[Row], row: &Row, column: Column) -> Option<f64> {
+    let rival = best_rival(rows, row, column)?;
+    Some(column(row).median / column(rival).median)
+}
+
+/// As a table with a line for each job, or as an object for each row. Ratios are to the best rival at the same job in the same run.
+pub(super) fn print(rows: &[Row], json: bool) {
+    if json {
+        for row in rows {
+            println!("{}", object(rows, row));
+        }
+        return;
+    }
+    println!(
+        "{:9} {:22} {:>6} {:>24} {:>24} {:>7} {:>7}",
+        "job", "client", "MiB", "processor s/GiB", "seconds", "proc.", "time"
+    );
+    for row in rows {
+        let shown =
+            |column| ratio(rows, row, column).map_or(String::new(), |it| format!("{it:.2}"));
+        println!(
+            "{:9} {:22} {:>6} {:>24} {:>24} {:>7} {:>7}",
+            row.job,
+            row.client,
+            row.mib,
+            row.processor().to_string(),
+            row.wall().to_string(),
+            shown(Row::processor),
+            shown(Row::wall),
+        );
+    }
+    println!();
+    let ours = rows.iter().filter(|row| row.client == OURS);
+    ours.filter_map(|row| verdict(rows, row))
+        .for_each(|line| println!("{line}"));
+}
+
+/// What we take beside the best of the others in each column.
+fn verdict(rows: &[Row], row: &Row) -> Option<String> {
+    let part = |column: Column, what| {
+        let rival = best_rival(rows, row, column)?;
+        let ratio = ratio(rows, row, column)?;
+        Some(format!("{ratio:.2} of the {what} of {}", rival.client))
+    };
+    let (processor, wall) = (
+        part(Row::processor, "processor time")?,
+        part(Row::wall, "time")?,
+    );
+    Some(format!(
+        "{}: {} takes {processor}, {wall}",
+        row.job, row.client
+    ))
+}
+
+fn object(rows: &[Row], row: &Row) -> serde_json::Value {
+    let spread = |spread: Spread| serde_json::json!({ "median": spread.median, "min": spread.least, "max": spread.most });
+    let rival = |column| best_rival(rows, row, column).map(|rival| rival.client);
+    serde_json::json!({
         "job": row.job,
-        "client": row.client.name(),
+        "client": row.client,
         "mib": row.mib,
         "rounds": row.rounds.len(),
-        "processor_s_per_gib": spread(processor),
-        "wall_s": spread(wall),
-        "processor_ratio": ratios.0,
-        "wall_ratio": ratios.1,
-    });
-    println!("{line}");
+        "processor_s_per_gib": spread(row.processor()),
+        "wall_s": spread(row.wall()),
+        "processor_ratio": ratio(rows, row, Row::processor),
+        "processor_rival": rival(Row::processor),
+        "wall_ratio": ratio(rows, row, Row::wall),
+        "wall_rival": rival(Row::wall),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn row(job: &'static str, client: &'static str, usages: &[(u64, u64)]) -> Row {
+        let mut row = Row::new(job, client, 1024);
+        for &(processor, wall) in usages {
+            row.add(Usage {
+                processor: Duration::from_secs(processor),
+                wall: Duration::from_secs(wall),
+            });
+        }
+        row
+    }
+
+    #[test]
+    fn each_column_has_its_own_best_rival() {
+        let rows = [
+            row("check", OURS, &[(2, 3)]),
+            row("check", "thrifty", &[(4, 30)]),
+            row("check", "fast", &[(8, 6)]),
+            row("create", "both", &[(1, 1)]),
+        ];
+        assert_eq!(ratio(&rows, &rows[0], Row::processor), Some(0.5));
+        assert_eq!(ratio(&rows, &rows[0], Row::wall), Some(0.5));
+        assert_eq!(ratio(&rows, &rows[1], Row::processor), Some(1.0));
+        assert_eq!(ratio(&rows, &rows[1], Row::wall), Some(5.0));
+        let told = "check: headwater takes 0.50 of the processor time of thrifty, 0.50 of the time of fast";
+        assert_eq!(verdict(&rows, &rows[0]).as_deref(), Some(told));
+        let object = object(&rows, &rows[0]);
+        assert_eq!(
+            (&object["wall_rival"], &object["rounds"]),
+            (&"fast".into(), &1.into())
+        );
+    }
+
+    #[test]
+    fn without_a_rival_there_is_no_ratio() {
+        let rows = [
+            row("check", OURS, &[(2, 3)]),
+            row("create", "other", &[(1, 1)]),
+        ];
+        assert_eq!(ratio(&rows, &rows[0], Row::wall), None);
+        assert_eq!(verdict(&rows, &rows[0]), None);
+    }
+
+    #[test]
+    fn the_median_is_what_counts() {
+        let row = row("check", "x", &[(1, 9), (2, 1), (9, 2)]);
+        assert_eq!(row.processor().to_string(), "2.000 (1.000-9.000)");
+        assert_eq!(row.wall().to_string(), "2.000 (1.000-9.000)");
+    }
 }

@@ -14,7 +14,7 @@ use rand::rngs::SmallRng;
 use super::claims::{self, Findings};
 use super::sample::Sample;
 use super::tally::Tally;
-use crate::process::{Process, event};
+use crate::interop::process::{Process, event};
 
 /// How long a run may take that nobody kills.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -59,7 +59,7 @@ impl Download {
         let (seed, port) = start_seed(program, &folder)?;
         let files = sample.files().len();
         let skipped = (files > 1 && noise.random()).then(|| noise.random_range(0..files));
-        let rate = noise.random_range(1..=6) << 20;
+        let rate = noise.random_range(2..=6) << 20;
         let interval = noise.random_range(5..100);
         let mut arguments = vec![
             format!("--peer=127.0.0.1:{port}"),
@@ -88,7 +88,7 @@ impl Download {
     fn run(self, rounds: u32, noise: &mut SmallRng, tally: &mut Tally) -> anyhow::Result<()> {
         loop {
             let patience = if tally.kills() < rounds {
-                Duration::from_millis(noise.random_range(20..250))
+                Duration::from_millis(noise.random_range(40..400))
             } else {
                 PATIENCE
             };
@@ -162,7 +162,7 @@ fn start_seed(program: &Path, folder: &Path) -> anyhow::Result<(Process, u64)> {
 
 fn has_sparse(program: &Path) -> anyhow::Result<bool> {
     let arguments = ["download", "--help"];
-    let help = crate::process::printed(program, &arguments).map_err(anyhow::Error::msg)?;
+    let help = crate::interop::process::printed(program, &arguments).map_err(anyhow::Error::msg)?;
     Ok(help.contains("--sparse"))
 }
 

@@ -84,11 +84,11 @@ impl Sample {
 fn draw_file(noise: &mut SmallRng, number: usize) -> Vec<u8> {
     let length = match noise.random_range(0..10) {
         // A torrent of nothing is none.
-        _ if number == 0 => noise.random_range(200_000..800_000),
+        _ if number == 0 => noise.random_range(500_000..2_000_000),
         0 => 0,
         1 => noise.random_range(1..100),
         2 => 64 << 10,
-        _ => noise.random_range(10_000..800_000),
+        _ => noise.random_range(10_000..2_000_000),
     };
     let mut bytes = vec![0; length];
     noise.fill_bytes(&mut bytes);

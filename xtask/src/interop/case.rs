@@ -12,7 +12,7 @@ use headwater_metainfo::InfoHash;
 use super::clients::{Client, ClientKind, Installed, Job, Program, Role};
 use super::content::{Content, Shape};
 use super::tracker::{Scheme, Tracker, TrackerKind, Trackers};
-use crate::process::wait_until;
+use crate::interop::process::wait_until;
 
 /// How the two find each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,10 +4,11 @@
 //! the leech says that it is done, and compares every byte.
 
 mod case;
-mod clients;
+pub(crate) mod clients;
 mod content;
 mod http;
-mod ports;
+pub(crate) mod ports;
+pub(crate) mod process;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -66,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let installed = if arguments.foreign {
         Installed::foreign()
     } else {
-        Installed::with_headwater(arguments.headwater.clone())?
+        Installed::foreign().and_headwater(arguments.headwater.clone())?
     };
     let plans = case::matrix(arguments.foreign).into_iter();
     let plans = plans.filter(|plan| arguments.wants(*plan)).enumerate();

@@ -13,7 +13,7 @@ use headwater_metainfo::InfoHash;
 use super::case::Case;
 use super::clients::{Installed, Program, Role};
 use super::{http, ports};
-use crate::process::{Process, wait_until};
+use crate::interop::process::{Process, wait_until};
 
 /// How long a tracker may take to listen.
 const START: Duration = Duration::from_secs(10);

@@ -24,6 +24,8 @@ pub(crate) enum Event<'a> {
     },
     /// A piece does not match its hash.
     BadPiece { piece: u32, files: Vec<String> },
+    /// A file could not be read, so that nothing is known of some pieces.
+    Unreadable { message: &'a str, pieces: Vec<u32> },
     /// Where a transfer stands; once a second.
     Progress {
         done: u64,

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use headwater_metainfo::{FileEntry, Metainfo};
+use headwater_metainfo::{FileEntry, Metainfo, PieceGeometry};
 use serde::Serialize;
 
 use crate::exit::Result;
@@ -25,9 +25,9 @@ impl Show {
         if output.is_json() {
             output.event(&Json::new(&torrent));
         } else {
-            let mut page = Page(String::new());
+            let mut page = Page::new();
             page.torrent(&torrent).expect("a string takes any text");
-            output.line(page.0.trim_end());
+            output.line(page.text());
         }
         Ok(())
     }
@@ -53,19 +53,26 @@ struct Json<'a> {
     creation_date: Option<i64>,
 }
 
+/// A file in an object of `--json`.
 #[derive(Serialize)]
-struct JsonFile<'a> {
+pub(super) struct JsonFile<'a> {
     path: &'a str,
     length: u64,
+}
+
+impl<'a> JsonFile<'a> {
+    pub(super) fn of(file: &'a FileEntry) -> Self {
+        Self {
+            path: file.path().as_str(),
+            length: file.length(),
+        }
+    }
 }
 
 impl<'a> Json<'a> {
     fn new(torrent: &'a Metainfo) -> Self {
         let info = torrent.info();
-        let files = info.layout().files().iter().map(|file| JsonFile {
-            path: file.path().as_str(),
-            length: file.length(),
-        });
+        let files = info.layout().files().iter().map(JsonFile::of);
         Self {
             name: info.name(),
             info_hash_v1: torrent.info_hashes().v1().map(|hash| hash.to_string()),
@@ -86,9 +93,17 @@ impl<'a> Json<'a> {
 }
 
 /// A torrent for human eyes.
-struct Page(String);
+pub(super) struct Page(String);
 
 impl Page {
+    pub(super) const fn new() -> Self {
+        Self(String::new())
+    }
+
+    pub(super) fn text(&self) -> &str {
+        self.0.trim_end()
+    }
+
     fn torrent(&mut self, torrent: &Metainfo) -> fmt::Result {
         let info = torrent.info();
         self.field("name", printable(info.name()))?;
@@ -98,20 +113,25 @@ impl Page {
         if let Some(hash) = torrent.info_hashes().v2() {
             self.field("info-hash v2", hash)?;
         }
-        let size = info.layout().total_size();
-        self.field(
-            "size",
-            format_args!("{} ({} bytes)", units::size(size), units::grouped(size)),
-        )?;
-        let count = units::grouped(info.geometry().piece_count().into());
-        let length = units::exact_size(info.geometry().piece_length().into());
-        self.field("pieces", format_args!("{count} of {length}"))?;
+        self.measures(&info.geometry())?;
         if info.is_private() {
             self.field("private", "yes: peers come from its trackers only")?;
         }
         self.origin(torrent)?;
         self.addresses(torrent)?;
         self.files(info.layout().files())
+    }
+
+    /// Size and pieces.
+    pub(super) fn measures(&mut self, geometry: &PieceGeometry) -> fmt::Result {
+        let size = geometry.total_size();
+        self.field(
+            "size",
+            format_args!("{} ({} bytes)", units::size(size), units::grouped(size)),
+        )?;
+        let count = units::grouped(geometry.piece_count().into());
+        let length = units::exact_size(geometry.piece_length().into());
+        self.field("pieces", format_args!("{count} of {length}"))
     }
 
     fn origin(&mut self, torrent: &Metainfo) -> fmt::Result {
@@ -150,7 +170,7 @@ impl Page {
     }
 
     /// With the numbers that `--select` and `--file` take.
-    fn files(&mut self, files: &[FileEntry]) -> fmt::Result {
+    pub(super) fn files(&mut self, files: &[FileEntry]) -> fmt::Result {
         self.field("files", units::grouped(files.len() as u64))?;
         let width = files.len().to_string().len().max(4);
         for (number, file) in (1..).zip(files) {
@@ -161,8 +181,13 @@ impl Page {
         Ok(())
     }
 
-    fn field(&mut self, name: &str, value: impl Display) -> fmt::Result {
+    pub(super) fn field(&mut self, name: &str, value: impl Display) -> fmt::Result {
         writeln!(self.0, "{name:<14}{value}")
+    }
+
+    /// A line below a field.
+    pub(super) fn row(&mut self, label: &str, value: impl Display) -> fmt::Result {
+        writeln!(self.0, "{label:>15}  {value}")
     }
 }
 

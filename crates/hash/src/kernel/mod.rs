@@ -3,10 +3,11 @@
 //! # Why the unsafe code here is sound
 //!
 //! Two things are unsafe: calling code that was compiled for instructions which the machine may lack, and reading
-//! and writing vectors through pointers. The first is answered where a [`Kernel`] is made: [`avx2`], [`avx512vl`] and
-//! [`avx512`] ask their caller to have seen the features. The second is answered in [`Kernel::compress`], which checks that every lane
+//! and writing vectors through pointers. The first is answered where a [`Kernel`] is made: [`sha_ni`](fn@sha_ni), [`avx2`], [`avx512vl`]
+//! and [`avx512`] ask their caller to have seen the features. The second is answered in [`Kernel::compress`], which checks that every lane
 //! has as many blocks as are to be read before it calls anything; the rows of [`LaneState`] are as long as the
-//! longest vector and aligned to it.
+//! longest vector and aligned to it. Addresses ahead of a lane's end are given to prefetch instructions alone, which never fault. The one
+//! piece of assembler is empty.
 
 #![allow(
     clippy::inline_always,
@@ -16,11 +17,13 @@
 
 mod sha1;
 mod sha256;
+#[cfg(target_arch = "x86_64")]
+mod sha_ni;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use crate::algorithm::{Block, State};
+use crate::algorithm::{Block, Hash, State};
 #[cfg(test)]
 use vector::Plain;
 
@@ -53,16 +56,9 @@ type Compress = unsafe fn(&mut LaneState, &[*const u8; MAX_LANES], blocks: usize
 #[derive(Clone, Copy)]
 pub(crate) struct Kernel {
     pub(crate) lanes: usize,
-    /// With fewer messages than this, one at a time is faster.
+    /// With fewer messages than this, what comes next is faster: the SHA instructions, or one at a time.
     pub(crate) worthwhile: usize,
     compress: Compress,
-}
-
-/// The kernels of one instruction set.
-#[derive(Clone, Copy)]
-pub(crate) struct Pair {
-    pub(crate) sha1: Kernel,
-    pub(crate) sha256: Kernel,
 }
 
 impl Kernel {
@@ -84,14 +80,45 @@ impl Kernel {
     }
 }
 
+/// The kernels of one instruction set, one for each algorithm.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair {
+    pub(crate) sha1: Kernel,
+    pub(crate) sha256: Kernel,
+}
+
+impl Pair {
+    pub(crate) fn kernel<H: Hash>(&self) -> Kernel {
+        if H::IS_SHA1 { self.sha1 } else { self.sha256 }
+    }
+}
+
+/// # Safety
+/// The machine must have the SHA instructions, SSSE3 and SSE4.1.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const unsafe fn sha_ni() -> Pair {
+    Pair {
+        sha1: Kernel {
+            lanes: sha_ni::SHA1_LANES,
+            worthwhile: 2,
+            compress: sha_ni::sha1,
+        },
+        sha256: Kernel {
+            lanes: sha_ni::SHA256_LANES,
+            worthwhile: 2,
+            compress: sha_ni::sha256,
+        },
+    }
+}
+
 /// # Safety
 /// The machine must have AVX2.
 #[cfg(target_arch = "x86_64")]
-pub(crate) unsafe fn avx2() -> Pair {
+pub(crate) const unsafe fn avx2(beside_sha_ni: bool) -> Pair {
     Pair {
         sha1: Kernel {
             lanes: 8,
-            worthwhile: 5,
+            worthwhile: if beside_sha_ni { 8 } else { 5 },
             compress: x86::sha1_avx2,
         },
         sha256: Kernel {
@@ -105,16 +132,16 @@ pub(crate) unsafe fn avx2() -> Pair {
 /// # Safety
 /// The machine must have AVX2, AVX-512F and AVX-512VL.
 #[cfg(target_arch = "x86_64")]
-pub(crate) unsafe fn avx512vl() -> Pair {
+pub(crate) const unsafe fn avx512vl(beside_sha_ni: bool) -> Pair {
     Pair {
         sha1: Kernel {
             lanes: 8,
-            worthwhile: 4,
+            worthwhile: if beside_sha_ni { 7 } else { 4 },
             compress: x86::sha1_avx512vl,
         },
         sha256: Kernel {
             lanes: 8,
-            worthwhile: 6,
+            worthwhile: if beside_sha_ni { 8 } else { 6 },
             compress: x86::sha256_avx512vl,
         },
     }
@@ -123,16 +150,16 @@ pub(crate) unsafe fn avx512vl() -> Pair {
 /// # Safety
 /// The machine must have AVX-512F and AVX-512BW.
 #[cfg(target_arch = "x86_64")]
-pub(crate) unsafe fn avx512() -> Pair {
+pub(crate) const unsafe fn avx512(beside_sha_ni: bool) -> Pair {
     Pair {
         sha1: Kernel {
             lanes: 16,
-            worthwhile: 5,
+            worthwhile: if beside_sha_ni { 7 } else { 4 },
             compress: x86::sha1_avx512,
         },
         sha256: Kernel {
             lanes: 16,
-            worthwhile: 8,
+            worthwhile: if beside_sha_ni { 9 } else { 6 },
             compress: x86::sha256_avx512,
         },
     }
@@ -140,7 +167,7 @@ pub(crate) unsafe fn avx512() -> Pair {
 
 /// Lanes made of plain arrays.
 #[cfg(test)]
-pub(crate) fn portable() -> Pair {
+pub(crate) const fn portable() -> Pair {
     Pair {
         sha1: Kernel {
             lanes: 4,

@@ -39,8 +39,9 @@ unsafe fn one_block<V: Vector>(h: [V; 5], mut w: [V; 16]) -> [V; 5] {
         macro_rules! round {
             ($t:expr, $f:ident, $a:ident, $b:ident, $c:ident, $d:ident, $e:ident) => {
                 let word = scheduled(&mut w, $t);
-                $e = $e.add(word).add(V::splat(K[$t / 20]));
-                $e = $e.add($b.$f($c, $d)).add($a.rotate_left::<5>());
+                $e = $e.add(word).add(V::splat(K[$t / 20])).summed();
+                $e = $e.add($b.$f($c, $d)).summed();
+                $e = $e.add($a.rotate_left::<5>());
                 $b = $b.rotate_left::<30>();
             };
         }

@@ -4,7 +4,7 @@ use super::vector::Vector;
 use super::{LaneState, MAX_LANES};
 
 #[rustfmt::skip]
-const K: [u32; 64] = [
+pub(super) const K: [u32; 64] = [
     0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5, 0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5,
     0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3, 0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174,
     0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc, 0x2de9_2c6f, 0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da,
@@ -52,13 +52,16 @@ unsafe fn one_block<V: Vector>(start: [V; 8], mut w: [V; 16]) -> [V; 8] {
         macro_rules! round {
             ($t:expr, $a:ident, $b:ident, $c:ident, $d:ident, $e:ident, $f:ident, $g:ident, $h:ident) => {
                 let word = scheduled(&mut w, $t);
-                let one = $h
+                let ready = $h
                     .add(word)
                     .add(V::splat(K[$t]))
-                    .add(big_sigma1($e))
-                    .add($e.choose($f, $g));
-                $d = $d.add(one);
-                $h = one.add(big_sigma0($a)).add($a.majority($b, $c));
+                    .summed()
+                    .add($e.choose($f, $g))
+                    .summed();
+                let sigma = big_sigma1($e);
+                // Not by way of their sum: the next round waits for `e`, and one addition less is on its way.
+                $d = $d.add(ready).summed().add(sigma);
+                $h = ready.add(sigma).add($a.majority($b, $c)).summed().add(big_sigma0($a));
             };
         }
         macro_rules! eight {

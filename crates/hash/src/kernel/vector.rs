@@ -20,7 +20,7 @@ pub(crate) trait Vector: Copy {
     ///
     /// # Safety
     /// 64 bytes can be read at `offset` from the pointer of every lane.
-    unsafe fn load_block(lanes: &[*const u8; 16], offset: usize) -> [Self; 16];
+    unsafe fn load_block(lanes: &[*const u8], offset: usize) -> [Self; 16];
 
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn xor(self, other: Self) -> Self;
@@ -30,6 +30,9 @@ pub(crate) trait Vector: Copy {
     unsafe fn majority(self, b: Self, c: Self) -> Self;
     unsafe fn rotate_left<const N: i32>(self) -> Self;
     unsafe fn shift_right<const N: u32>(self) -> Self;
+    /// The same; the compiler does not put the sum together in another order. It would do so by the number of registers, and
+    /// make what comes last wait.
+    unsafe fn summed(self) -> Self;
 }
 
 /// Four lanes in an array.
@@ -58,7 +61,7 @@ impl Vector for Plain {
     unsafe fn store(self, row: *mut u32) {
         unsafe { row.cast::<[u32; 4]>().write(self.0) }
     }
-    unsafe fn load_block(lanes: &[*const u8; 16], offset: usize) -> [Self; 16] {
+    unsafe fn load_block(lanes: &[*const u8], offset: usize) -> [Self; 16] {
         std::array::from_fn(|word| {
             Self(std::array::from_fn(|lane| {
                 let bytes = unsafe { lanes[lane].add(offset + 4 * word).cast::<[u8; 4]>().read() };
@@ -89,5 +92,8 @@ impl Vector for Plain {
     }
     unsafe fn shift_right<const N: u32>(self) -> Self {
         Self(self.0.map(|word| word >> N))
+    }
+    unsafe fn summed(self) -> Self {
+        self
     }
 }

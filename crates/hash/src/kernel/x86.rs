@@ -2,6 +2,7 @@
 
 #![allow(clippy::wildcard_imports, reason = "dozens of intrinsics")]
 
+use std::arch::asm;
 use std::arch::x86_64::*;
 
 use super::vector::Vector;
@@ -30,6 +31,9 @@ compiled_for!(sha256_avx512vl, "avx2,avx512f,avx512vl", sha256, Avx512Vl);
 compiled_for!(sha1_avx512, "avx512f,avx512bw", sha1, Avx512);
 compiled_for!(sha256_avx512, "avx512f,avx512bw", sha256, Avx512);
 
+/// How far ahead of its use a lane's data is fetched, in bytes: the processor itself follows fewer streams than there are lanes.
+const AHEAD: usize = 1024;
+
 #[derive(Clone, Copy)]
 struct Avx2(__m256i);
 
@@ -55,7 +59,7 @@ impl Vector for Avx2 {
         unsafe { _mm256_store_si256(row.cast(), self.0) }
     }
     #[inline(always)]
-    unsafe fn load_block(lanes: &[*const u8; 16], offset: usize) -> [Self; 16] {
+    unsafe fn load_block(lanes: &[*const u8], offset: usize) -> [Self; 16] {
         let mut words = [unsafe { Self::splat(0) }; 16];
         for half in 0..2 {
             let mut rows = [unsafe { _mm256_setzero_si256() }; 8];
@@ -107,6 +111,10 @@ impl Vector for Avx2 {
     unsafe fn shift_right<const N: u32>(self) -> Self {
         Self(unsafe { _mm256_srl_epi32(self.0, _mm_cvtsi32_si128(N.cast_signed())) })
     }
+    #[inline(always)]
+    unsafe fn summed(self) -> Self {
+        Self(unsafe { keep256(self.0) })
+    }
 }
 
 impl Vector for Avx512Vl {
@@ -123,8 +131,15 @@ impl Vector for Avx512Vl {
         unsafe { self.0.store(row) }
     }
     #[inline(always)]
-    unsafe fn load_block(lanes: &[*const u8; 16], offset: usize) -> [Self; 16] {
-        unsafe { Avx2::load_block(lanes, offset) }.map(Self)
+    unsafe fn load_block(lanes: &[*const u8], offset: usize) -> [Self; 16] {
+        let mut words = [unsafe { Self::splat(0) }; 16];
+        for (word, row) in words
+            .iter_mut()
+            .zip(unsafe { Avx2::load_block(lanes, offset) })
+        {
+            *word = Self(row);
+        }
+        words
     }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
@@ -160,6 +175,10 @@ impl Vector for Avx512Vl {
     unsafe fn shift_right<const N: u32>(self) -> Self {
         Self(unsafe { self.0.shift_right::<N>() })
     }
+    #[inline(always)]
+    unsafe fn summed(self) -> Self {
+        Self(unsafe { self.0.summed() })
+    }
 }
 
 impl Vector for Avx512 {
@@ -176,13 +195,17 @@ impl Vector for Avx512 {
         unsafe { _mm512_store_si512(row.cast(), self.0) }
     }
     #[inline(always)]
-    unsafe fn load_block(lanes: &[*const u8; 16], offset: usize) -> [Self; 16] {
+    unsafe fn load_block(lanes: &[*const u8], offset: usize) -> [Self; 16] {
         let mut rows = [unsafe { _mm512_setzero_si512() }; 16];
         for (row, lane) in rows.iter_mut().zip(lanes) {
             *row = unsafe { _mm512_loadu_si512(lane.add(offset).cast()) };
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(lane.wrapping_add(offset + AHEAD).cast()) };
         }
-        let words = unsafe { transpose16(rows) };
-        words.map(|word| Self(unsafe { swap_bytes512(word) }))
+        let mut words = [unsafe { Self::splat(0) }; 16];
+        for (word, row) in words.iter_mut().zip(unsafe { transpose16(rows) }) {
+            *word = Self(unsafe { swap_bytes512(row) });
+        }
+        words
     }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
@@ -211,6 +234,10 @@ impl Vector for Avx512 {
     #[inline(always)]
     unsafe fn shift_right<const N: u32>(self) -> Self {
         Self(unsafe { _mm512_srli_epi32::<N>(self.0) })
+    }
+    #[inline(always)]
+    unsafe fn summed(self) -> Self {
+        Self(unsafe { keep512(self.0) })
     }
 }
 
@@ -288,4 +315,24 @@ unsafe fn transpose16(r: [__m512i; 16]) -> [__m512i; 16] {
         }
         columns
     }
+}
+
+/// An empty instruction that takes and gives a register: see [`Vector::summed`].
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn keep256(mut sum: __m256i) -> __m256i {
+    unsafe {
+        asm!("/* {0} */", inout(ymm_reg) sum, options(pure, nomem, nostack, preserves_flags));
+    };
+    sum
+}
+
+/// As [`keep256`].
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn keep512(mut sum: __m512i) -> __m512i {
+    unsafe {
+        asm!("/* {0} */", inout(zmm_reg) sum, options(pure, nomem, nostack, preserves_flags));
+    };
+    sum
 }

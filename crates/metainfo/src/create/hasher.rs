@@ -14,7 +14,7 @@ const BATCH_BYTES: usize = 32 << 20;
 pub(super) fn batch_pieces(geometry: &PieceGeometry) -> usize {
     let by_memory = BATCH_BYTES / geometry.piece_length() as usize;
     by_memory
-        .clamp(1, Engine::best().lanes().max(1))
+        .clamp(1, Engine::best_for_sha1().lanes().max(1))
         .min(geometry.piece_count().max(1) as usize)
 }
 

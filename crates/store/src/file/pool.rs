@@ -47,6 +47,8 @@ struct Shared {
 pub(super) struct Key {
     pub(super) owner: u64,
     pub(super) file: u32,
+    /// Opened to be read once, with other advice to the system than a file that is served from.
+    pub(super) for_scan: bool,
 }
 
 #[derive(Debug)]
@@ -104,7 +106,11 @@ impl Pool {
 
     /// Forgets a file: the next use opens it again.
     pub(super) fn forget(&self, key: Key) {
-        let closed = self.0.files.lock().pop(&key);
+        let scanned = Key {
+            for_scan: true,
+            ..key
+        };
+        let closed = [key, scanned].map(|key| self.0.files.lock().pop(&key));
         drop(closed);
         self.0.windows.forget(|window| window == key);
     }

@@ -11,7 +11,7 @@ use headwater_metainfo::{FileEntry, FileIndex, FileSpan};
 
 use super::open::Purpose;
 use super::pool::{Key, OpenFile};
-use super::{FileStorage, map};
+use super::{FileStorage, Open, map};
 use crate::positioned::{read_cached_at, read_exact_at, write_all_at};
 use crate::{Operation, StorageError};
 
@@ -78,8 +78,8 @@ impl FileStorage {
             })
     }
 
-    pub(super) fn read_span(&self, span: FileSpan, buf: &mut [u8]) -> Result<(), StorageError> {
-        let open = self.open_for_reading(span.file)?;
+    fn read_span(&self, span: FileSpan, buf: &mut [u8], open: Open) -> Result<(), StorageError> {
+        let open = open(self, span.file)?;
         read_exact_at(&open.file, buf, span.offset).map_err(|error| {
             self.pool.forget(self.key(span.file));
             self.error(Operation::Read, span.file, error)
@@ -87,14 +87,19 @@ impl FileStorage {
     }
 
     /// Reads a range of one file, part of which may lie in the part file.
-    pub(super) fn read_mixed(&self, span: FileSpan, buf: &mut [u8]) -> Result<(), StorageError> {
+    pub(super) fn read_mixed(
+        &self,
+        span: FileSpan,
+        buf: &mut [u8],
+        open: Open,
+    ) -> Result<(), StorageError> {
         let file_start = self.entry(span.file).offset();
         let start = file_start + span.offset;
         let range = start..start + span.length;
         let part = self.part.read();
         if !part.touches(range.clone()) {
             drop(part);
-            return self.read_span(span, buf);
+            return self.read_span(span, buf, open);
         }
         let mut position = range.start;
         let end_mark = range.end..range.end;
@@ -108,7 +113,7 @@ impl FileStorage {
             let middle = (extent.start - range.start) as usize;
             let end = (extent.end - range.start) as usize;
             if gap.length > 0 {
-                self.read_span(gap, &mut buf[at..middle])?;
+                self.read_span(gap, &mut buf[at..middle], open)?;
             }
             if middle < end {
                 part.read(extent.start, &mut buf[middle..end])

@@ -7,8 +7,8 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 
 use super::{Client, Job, Role};
+use crate::interop::process::Process;
 use crate::interop::{http, ports};
-use crate::process::Process;
 
 /// Nothing but peers of the one torrent, on loopback, without a file of settings. It speaks to UDP trackers only while its DHT
 /// is on; that knows no node to start from.

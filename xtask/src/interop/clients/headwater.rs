@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 use super::{Client, Job, Role};
-use crate::process::{Process, event, printed};
+use crate::interop::process::{Process, event, printed};
 
 /// Turned off as far as the program has them.
 const OTHER_WAYS: &[&str] = &["--no-dht", "--no-lsd", "--no-pex", "--no-utp"];

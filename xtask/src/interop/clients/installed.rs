@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::process::printed;
+use crate::interop::process::printed;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Program {
@@ -14,6 +14,9 @@ pub(crate) enum Program {
     /// A Python that has libtorrent.
     Python,
     Opentracker,
+    /// It only makes torrents, and so does the next.
+    Mktorrent,
+    TransmissionCreate,
 }
 
 impl Program {
@@ -32,6 +35,8 @@ impl Program {
             Self::Aria2 => "aria2c",
             Self::Python => "libtorrent for python3",
             Self::Opentracker => "opentracker",
+            Self::Mktorrent => "mktorrent",
+            Self::TransmissionCreate => "transmission-create",
         }
     }
 
@@ -39,8 +44,8 @@ impl Program {
     fn find(self) -> Result<PathBuf, String> {
         let version: &[&str] = match self {
             Self::Python => return find_python(),
-            // It knows no option that shows its version.
-            Self::Opentracker => &["-h"],
+            // These know no option that shows their version.
+            Self::Opentracker | Self::Mktorrent => &["-h"],
             _ => &["--version"],
         };
         let path = PathBuf::from(self.name());
@@ -68,18 +73,22 @@ pub(crate) struct Installed {
 impl Installed {
     /// The clients and trackers that nobody here wrote.
     pub(crate) fn foreign() -> Self {
-        let found = Program::FOREIGN.map(|program| (program, program.find()));
+        Self::among(&Program::FOREIGN)
+    }
+
+    /// Looks for `programs`.
+    pub(crate) fn among(programs: &[Program]) -> Self {
+        let found = programs.iter().map(|program| (*program, program.find()));
         Self {
-            found: found.into(),
+            found: found.collect(),
         }
     }
 
     /// The same with `headwater`: the given program, or a release build of the workspace's.
-    pub(crate) fn with_headwater(given: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub(crate) fn and_headwater(mut self, given: Option<PathBuf>) -> anyhow::Result<Self> {
         let path = given.map_or_else(crate::program::build, Ok)?;
-        let mut installed = Self::foreign();
-        installed.found.push((Program::Headwater, Ok(path)));
-        Ok(installed)
+        self.found.push((Program::Headwater, Ok(path)));
+        Ok(self)
     }
 
     /// Where `program` is, if it is there.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::{Client, Job, Role};
 use crate::interop::ports;
-use crate::process::Process;
+use crate::interop::process::Process;
 
 pub(crate) struct Libtorrent {
     job: Job,

@@ -4,7 +4,7 @@ mod aria2;
 mod headwater;
 mod installed;
 mod libtorrent;
-mod transmission;
+pub(crate) mod transmission;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -107,6 +107,18 @@ impl Job {
             dial: None,
             skip,
             files,
+        }
+    }
+
+    /// Seeding whatever is in `data`.
+    pub(crate) const fn seeding(state: PathBuf, data: PathBuf) -> Self {
+        Self {
+            role: Role::Seed,
+            state,
+            data,
+            dial: None,
+            skip: None,
+            files: 0,
         }
     }
 

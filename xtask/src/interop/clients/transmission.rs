@@ -8,8 +8,8 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use super::{Client, Job, Role};
+use crate::interop::process::Process;
 use crate::interop::{http, ports};
-use crate::process::Process;
 
 /// What `torrent-get` says of a torrent that is checked and downloads, or seeds.
 const DOWNLOADING: u64 = 4;
@@ -46,6 +46,16 @@ impl Transmission {
             session_id: String::new(),
             added: false,
         })
+    }
+
+    /// Whether it can be told what to do. It is given the torrent by the first question whether it is ready.
+    pub(crate) fn answers(&mut self) -> anyhow::Result<bool> {
+        Ok(self.ask("session-get", &json!({}))?.is_some())
+    }
+
+    /// The system's number for the daemon.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Asks, the second time with the session id that the first answer gave. `None` while it does not answer yet.

@@ -1,35 +1,44 @@
 //! `headwater create`.
 
+mod exclude;
+mod faults;
 mod input;
+mod junk;
+mod options;
+mod plan;
+mod walk;
 mod write;
 
+use std::fs;
+use std::mem;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
+use headwater_metainfo::Metainfo;
 use headwater_metainfo::create::{CreateError, CreateOptions, Creator};
-use headwater_metainfo::{Metainfo, PieceGeometry};
-use headwater_tracker::TrackerUrl;
 
+use self::exclude::Pattern;
 use self::input::Input;
-use crate::exit::{Code, Failure, Result};
+use self::walk::{Contents, Wish};
+use crate::exit::{Failure, Result};
 use crate::interrupt::Interrupt;
-use crate::output::{Event, Output, Phase, Snapshot, printable, with_progress};
+use crate::output::{Event, Output, Phase, Snapshot, with_progress};
 use crate::source::{self, shown};
 use crate::units;
-
-/// Says when the torrent was made, for builds that have to come out the same.
-const DATE_VARIABLE: &str = "SOURCE_DATE_EPOCH";
 
 /// Make a torrent of a file or a folder
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The same input and options give the same info-hash. With --no-date, or with SOURCE_DATE_EPOCH set \
-    in the environment, they give the same file."
+    after_help = "What goes in: all regular files below the folder, hidden ones too, sorted by the bytes of their names. \
+    Links are followed, so that the torrent has what they lead to. Left out, and told of, are empty folders, pipes, sockets \
+    and devices, and junk: what file managers and systems leave behind, such as .DS_Store, Thumbs.db, desktop.ini, @eaDir, \
+    lost+found or the ._NAME beside a NAME, and the marks of unfinished downloads, such as *.part, *.aria2 or .*.parts.\n\n\
+    The same input and options give the same info-hash. With --no-date, or with SOURCE_DATE_EPOCH set in the environment, \
+    they give the same file."
 )]
 pub(crate) struct Create {
     /// The file or folder
@@ -44,7 +53,7 @@ pub(crate) struct Create {
     #[arg(short, long, value_name = "URL")]
     web_seed: Vec<String>,
     /// Bytes in a piece, such as 256K or 1M: a power of two of at least 16K [default: chosen from the size]
-    #[arg(long, value_name = "SIZE", value_parser = parse_piece_length)]
+    #[arg(long, value_name = "SIZE", value_parser = options::parse_piece_length)]
     piece_length: Option<u32>,
     /// Let peers come from the trackers only
     #[arg(long)]
@@ -61,6 +70,16 @@ pub(crate) struct Create {
     /// Make a torrent of version 1, which every client understands; this is the default
     #[arg(long)]
     v1: bool,
+    /// Leave out what fits this pattern; repeatable. Without a slash it is for names anywhere, such as *.nfo; with one for
+    /// paths below the folder, such as extras/*.jpg; with one at the end for folders, such as extras/
+    #[arg(long, value_name = "GLOB", value_parser = exclude::parse)]
+    exclude: Vec<Pattern>,
+    /// Keep what systems leave behind and the marks of unfinished downloads
+    #[arg(long)]
+    include_junk: bool,
+    /// Say what would go in and what would be left out; hash and write nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Overwrite the torrent if it is there
     #[arg(long)]
     force: bool,
@@ -70,18 +89,28 @@ impl Create {
     pub(crate) fn run(self, output: &Output, interrupt: &Interrupt) -> Result {
         let options = self.options()?;
         let target = self.target(&options.name);
-        if let Some(target) = &target {
-            write::refuse_existing(target, self.force)?;
-        }
-        let input = Input::find(&self.path, target.as_deref(), output)?;
-        let fail = |error| failure(&self.path, error);
+        self.check_target(target.as_deref(), output)?;
+        let wish = Wish {
+            path: &self.path,
+            name: &options.name,
+            exclude: &self.exclude,
+            include_junk: self.include_junk,
+            target: target.as_deref(),
+        };
+        let mut contents = Contents::of(&wish, interrupt)?;
+        plan::require_files(&self.path, &contents)?;
+        plan::tell_oddities(output, &contents);
+        let input = Input::new(mem::take(&mut contents.found));
+        let fail = |error| faults::of_creator(&self.path, error);
         let creator = Creator::new(options, input.files.clone()).map_err(fail)?;
-        for (given, saved) in creator.renamed_files() {
-            output.warning(format_args!(
-                "{given} will be saved as {saved} by those who download it"
-            ));
+        tell_renamed(&creator, output);
+        if self.dry_run {
+            plan::print(output, &creator, &contents.left_out, target.as_deref());
+            return Ok(());
         }
+        plan::tell_left_out(output, &contents);
         let torrent = hash(&creator, &input, output, interrupt).map_err(fail)?;
+        input.require_unchanged()?;
         match &target {
             Some(target) => write::file(target, &torrent, self.force)?,
             None => output.bytes(&torrent),
@@ -89,17 +118,41 @@ impl Create {
         tell(output, &torrent, target.as_deref())
     }
 
+    /// Refuses a target that could not be written, before the work is done. A dry run only tells of it.
+    fn check_target(&self, target: Option<&Path>, output: &Output) -> Result {
+        let checked = match target {
+            Some(target) => write::refuse_existing(target, self.force),
+            None if output.is_json() && !self.dry_run => {
+                return Err(Failure::usage(
+                    "standard output cannot have both the torrent and JSON; leave out --json, or name a file with -o",
+                ));
+            }
+            None => Ok(()),
+        };
+        match checked {
+            Err(failure) if self.dry_run => {
+                output.warning(failure.message);
+                Ok(())
+            }
+            checked => checked,
+        }
+    }
+
     fn options(&self) -> Result<CreateOptions> {
         Ok(CreateOptions {
-            name: input::name_of(&self.path)?,
+            name: name_of(&self.path)?,
             piece_length: self.piece_length,
             private: self.private,
             comment: self.comment.clone(),
             source: self.source.clone(),
             created_by: Some(concat!("Headwater/", env!("CARGO_PKG_VERSION")).to_owned()),
-            creation_date: if self.no_date { None } else { Some(date()?) },
-            trackers: tiers(&self.announce)?,
-            web_seeds: web_seeds(&self.web_seed)?,
+            creation_date: if self.no_date {
+                None
+            } else {
+                Some(options::date()?)
+            },
+            trackers: options::tiers(&self.announce)?,
+            web_seeds: options::web_seeds(&self.web_seed)?,
         })
     }
 
@@ -110,6 +163,34 @@ impl Create {
             Some(path) => Some(path.clone()),
             None => Some(PathBuf::from(format!("{name}.torrent"))),
         }
+    }
+}
+
+/// The last component of the path, also where it ends in `.` or `..`.
+fn name_of(path: &Path) -> Result<String> {
+    let cannot_read = |error| Failure::io(format_args!("cannot read {}", shown(path)), &error);
+    let name = match path.file_name() {
+        Some(name) => name.to_owned(),
+        None => fs::canonicalize(path)
+            .map_err(cannot_read)?
+            .file_name()
+            .ok_or_else(|| {
+                Failure::usage(format_args!(
+                    "{} has no name that a torrent could have; name a folder in it",
+                    shown(path)
+                ))
+            })?
+            .to_owned(),
+    };
+    name.into_string()
+        .map_err(|_| faults::not_unicode(path, ""))
+}
+
+fn tell_renamed(creator: &Creator, output: &Output) {
+    for (given, saved) in creator.renamed_files() {
+        output.warning(format_args!(
+            "{given} will be saved as {saved} by those who download it"
+        ));
     }
 }
 
@@ -155,8 +236,9 @@ fn tell(output: &Output, torrent: &[u8], target: Option<&Path>) -> Result {
         info.geometry().piece_count(),
         info.geometry().piece_length(),
     );
+    let noun = if count == 1 { "piece" } else { "pieces" };
     output.line(format_args!(
-        "wrote {}: info-hash {}, {} in {} pieces of {}",
+        "wrote {}: info-hash {}, {} in {} {noun} of {}",
         shown(target),
         torrent.info_hashes().primary(),
         units::size(info.layout().total_size()),
@@ -172,95 +254,4 @@ fn tell(output: &Output, torrent: &[u8], target: Option<&Path>) -> Result {
         files: info.layout().len(),
     });
     Ok(())
-}
-
-fn failure(path: &Path, error: CreateError) -> Failure {
-    match error {
-        CreateError::Read { path, source } => {
-            Failure::io(format_args!("cannot read {}", printable(&path)), &source)
-        }
-        CreateError::Interrupted => Failure::interrupted(),
-        CreateError::Shorter(_) | CreateError::Longer(_) => Failure::failed(format_args!(
-            "{error}; make the torrent when nobody writes to it any more"
-        )),
-        other => Failure::new(
-            Code::Failed,
-            format_args!("cannot make a torrent of {}: {other}", shown(path)),
-        ),
-    }
-}
-
-/// Seconds since 1970: now, unless the environment says otherwise.
-fn date() -> Result<i64> {
-    let Some(value) = std::env::var_os(DATE_VARIABLE) else {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        return Ok(now.map_or(0, |time| time.as_secs().cast_signed()));
-    };
-    let seconds = value.to_str().and_then(|text| text.parse().ok());
-    seconds.ok_or_else(|| {
-        Failure::usage(format_args!(
-            "{DATE_VARIABLE} is not a number of seconds; set it right or unset it"
-        ))
-    })
-}
-
-fn tiers(announce: &[String]) -> Result<Vec<Vec<String>>> {
-    let tiers = announce.iter().map(|tier| {
-        let urls = tier.split(',').map(str::trim).filter(|url| !url.is_empty());
-        urls.map(tracker_url).collect()
-    });
-    tiers.collect()
-}
-
-fn tracker_url(url: &str) -> Result<String> {
-    match url.parse::<TrackerUrl>() {
-        Ok(_) => Ok(url.to_owned()),
-        Err(error) => Err(Failure::usage(format_args!(
-            "`{url}` is no tracker's URL: {error}"
-        ))),
-    }
-}
-
-fn web_seeds(urls: &[String]) -> Result<Vec<String>> {
-    let is_http = |url: &str| url.starts_with("http://") || url.starts_with("https://");
-    match urls.iter().find(|url| !is_http(url)) {
-        None => Ok(urls.to_vec()),
-        Some(url) => Err(Failure::usage(format_args!(
-            "`{url}` is no web seed: it begins with neither http:// nor https://"
-        ))),
-    }
-}
-
-fn parse_piece_length(text: &str) -> Result<u32, String> {
-    let bytes = units::parse_size(text)?;
-    let length = u32::try_from(bytes).unwrap_or(u32::MAX);
-    let is_good =
-        length.is_power_of_two() && (16 << 10..=PieceGeometry::MAX_PIECE_LENGTH).contains(&length);
-    is_good.then_some(length).ok_or_else(|| {
-        let longest = units::exact_size(PieceGeometry::MAX_PIECE_LENGTH.into());
-        format!("a piece has a power of two of bytes, from 16 KiB to {longest}")
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn piece_lengths_are_powers_of_two() {
-        assert_eq!(parse_piece_length("256K"), Ok(256 << 10));
-        assert_eq!(parse_piece_length("512M"), Ok(512 << 20));
-        for wrong in ["8K", "1G", "20000", "0", "3M", "99999T"] {
-            assert!(parse_piece_length(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn commas_stay_in_a_tier_and_repetition_makes_tiers() {
-        let given = ["http://a/x,udp://b:1".to_owned(), "http://c".to_owned()];
-        let tiers = tiers(&given).unwrap();
-        assert_eq!(tiers, [vec!["http://a/x", "udp://b:1"], vec!["http://c"]]);
-        assert!(super::tiers(&["ftp://x".to_owned()]).is_err());
-        assert!(web_seeds(&["ftp://x".to_owned()]).is_err());
-    }
 }

@@ -31,6 +31,11 @@ impl Process {
         Ok(Self { child, log })
     }
 
+    /// The system's number for it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Everything that it has printed.
     pub(crate) fn output(&self) -> String {
         fs::read(&self.log).map_or_else(
