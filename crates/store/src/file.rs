@@ -8,6 +8,7 @@ mod prepare;
 mod reserve;
 mod scan;
 mod span;
+mod times;
 
 use std::io::{Error as IoError, IoSlice};
 use std::ops::Range;
@@ -26,6 +27,7 @@ use open::Location;
 use places::{Place, Segment};
 use pool::{Key, OpenFile};
 pub use pool::{Pool, PoolOptions};
+use times::Times;
 
 /// When space for a file is taken from the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -100,6 +102,8 @@ pub struct FileStorage {
     is_prepared: AtomicBool,
     /// The file system does not say whether bytes are in memory.
     cannot_tell: AtomicBool,
+    /// When each file was last changed, as far as its data was verified; none unless files are only read.
+    times: Times,
     /// Folders with new entries since the last sync.
     dirty_folders: Mutex<std::collections::BTreeSet<PathBuf>>,
 }
@@ -144,6 +148,7 @@ impl FileStorage {
             dirty: (0..count).map(|_| AtomicBool::new(false)).collect(),
             is_prepared: AtomicBool::new(false),
             cannot_tell: AtomicBool::new(false),
+            times: Times::new(if options.read_only { count } else { 0 }),
             dirty_folders: Mutex::default(),
         };
         *storage.places.write() = storage.initial_places(&options.wanted)?;
@@ -285,7 +290,17 @@ impl Storage for FileStorage {
         }
         let mut buf = vec![0; length];
         self.read_at(offset, &mut buf)?;
+        self.check_unchanged(range)?;
         Ok(buf.into())
+    }
+
+    fn renew(&self, range: Range<u64>) {
+        let length = range.end - range.start;
+        for span in self.contents.layout().spans(range.start, length) {
+            let path = self.entry(span.file).path().under(&self.base);
+            self.times
+                .renew(span.file, prepare::stamp_of(std::fs::metadata(path)));
+        }
     }
 
     fn read_cached(&self, offset: u64, length: usize) -> Option<Bytes> {

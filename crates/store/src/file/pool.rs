@@ -15,17 +15,22 @@ use super::map::Windows;
 pub struct PoolOptions {
     /// Files kept open at a time; at least 1. Threads that are using a file hold it a little longer.
     pub max_open_files: usize,
-    /// Bytes kept mapped for serving; what is mapped counts as resident once it has been served. Blocks that are on
-    /// their way to a socket keep their window alive a little longer. 0: blocks are read into memory of their own instead.
+    /// Bytes kept mapped for serving what is not in the page cache; what is mapped counts as resident once it has been served.
+    /// Blocks that are on their way to a socket keep their window alive a little longer. 0: blocks are read into memory of
+    /// their own instead.
+    ///
+    /// **A file that another program cuts is served with zeros up to the end of its last page**, if the cut comes between the
+    /// mapping of a block and its sending: the system gives such bytes out as if they were the file's. Only blocks that were
+    /// read can be looked at again before they are sent. So map only what nobody else writes to.
     pub max_mapped_bytes: u64,
 }
 
 impl Default for PoolOptions {
-    /// 128 files, 64 MiB.
+    /// 128 files, no maps.
     fn default() -> Self {
         Self {
             max_open_files: 128,
-            max_mapped_bytes: 64 * 1024 * 1024,
+            max_mapped_bytes: 0,
         }
     }
 }

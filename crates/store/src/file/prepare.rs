@@ -174,13 +174,14 @@ impl FileStorage {
             in_part_file: true,
             ..stamp_of(std::fs::metadata(part.path()))
         };
-        let entries = self.contents.layout().files().iter();
+        let entries = self.contents.layout().iter();
         entries
             .zip(&*places)
-            .map(|(entry, place)| match place {
+            .map(|((file, entry), place)| match place {
                 Place::Pad => FileStamp::MISSING,
                 Place::Real | Place::Kept if !part.touches(entry.range()) => {
-                    stamp_of(std::fs::metadata(entry.path().under(&self.base)))
+                    let stamp = stamp_of(std::fs::metadata(entry.path().under(&self.base)));
+                    self.times.judge(file, stamp)
                 }
                 Place::Real | Place::Kept | Place::Part => part_stamp,
             })
@@ -188,7 +189,7 @@ impl FileStorage {
     }
 }
 
-fn stamp_of(metadata: io::Result<Metadata>) -> FileStamp {
+pub(super) fn stamp_of(metadata: io::Result<Metadata>) -> FileStamp {
     let Ok(metadata) = metadata else {
         return FileStamp::MISSING;
     };
