@@ -85,7 +85,7 @@ impl Driver {
             let range = geometry.piece_range(piece);
             for span in layout.spans(range.start, range.end - range.start) {
                 let others = layout.pieces_of(span.file, &geometry);
-                others.for_each(|piece| drop(all.set(PieceIndex(piece))));
+                others.map(PieceIndex).for_each(|piece| _ = all.set(piece));
             }
         }
         all
