@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod big_test;
 mod crash_test;
 mod files;
 mod fuzz;
@@ -25,6 +26,8 @@ struct Arguments {
 enum Command {
     /// Measure transfers, checks and making torrents beside other clients
     Bench(bench::Args),
+    /// Open, check and seed very large torrents within bounds on descriptors and memory
+    BigTest(big_test::Args),
     /// Kill downloads at random moments, and check what their resume data claims
     CrashTest(crash_test::Args),
     /// Run the fuzz targets (needs cargo-fuzz)
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Bench(args) => bench::run(&args),
+        Command::BigTest(args) => big_test::run(&args),
         Command::CrashTest(args) => crash_test::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Interop(arguments) => interop::run(&arguments),
