@@ -1,20 +1,25 @@
 //! Very many small files.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
+use headwater_metainfo::Metainfo;
 use rand::rngs::SmallRng;
 use rand::{Rng, RngExt, SeedableRng};
 
-use super::program::Program;
+use super::program::{Program, Running};
 use super::report::{Report, Size};
+use super::wire::Wire;
 
 const PIECE_LENGTH: u64 = 64 << 10;
 /// Files in a folder.
 const FOLDER: u32 = 1000;
 /// Bytes of a file at most.
 const LONGEST: usize = 2500;
+/// Files that are fetched while a crowd waits.
+const FETCHED: u32 = 2000;
 
 pub(super) fn run(
     program: &Program,
@@ -29,19 +34,22 @@ pub(super) fn run(
     };
     let mut add = |step, usage| report.add("many", step, size, usage);
     let create = ["create", "many", "--piece-length", "64KiB"];
-    add("create", program.run(folder, &create)?);
+    program.run(folder, &create)?;
     add("verify", program.run(folder, &["verify", "many.torrent"])?);
 
     let local = ["--bind", "127.0.0.1", "--port", "0", "--no-trackers"];
     let seed = [&["seed", "many.torrent"], &local[..]].concat();
     let mut seed = program.start(folder, &seed)?;
-    let port = seed.event("listening")?["port"].to_string();
+    let port = seed.event("listening")?["port"].as_u64();
+    let port = u16::try_from(port.context("a port")?)?;
     seed.event("checked")?;
     add("seed, checked", seed.usage());
-    let peer = format!("127.0.0.1:{port}");
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let peer = address.to_string();
     let more = ["--dir", "target", "--peer", &peer, "--save-interval", "1"];
     let download = [&["download", "many.torrent"], &more[..], &local].concat();
     add("download", program.run(folder, &download)?);
+    fetch_in_a_crowd(folder, address, files, &mut seed, program.descriptors)?;
     add("seed", seed.usage());
     for number in 0..files {
         let path = path(number);
@@ -57,6 +65,31 @@ pub(super) fn run(
     }
     // From resume data alone, which says that nothing has changed.
     add("download again", program.run(folder, &download)?);
+    Ok(())
+}
+
+/// Has a seed open many files while more peers than it has descriptors want to be let in.
+fn fetch_in_a_crowd(
+    folder: &Path,
+    address: SocketAddr,
+    files: u32,
+    seed: &mut Running,
+    descriptors: usize,
+) -> anyhow::Result<()> {
+    let torrent = Metainfo::from_bytes(&fs::read(folder.join("many.torrent"))?)?;
+    let mut wire = Wire::connect(address, torrent.info().info_hashes().primary())?;
+    let crowd = (0..descriptors + 50).map(|_| TcpStream::connect(address));
+    let _crowd = crowd.collect::<Result<Vec<_>, _>>()?;
+    let mut start = 0;
+    for number in 0..files.min(FETCHED) {
+        let expected = fs::read(folder.join("many").join(path(number)))?;
+        let got = wire.fetch(start, expected.len(), PIECE_LENGTH)?;
+        ensure!(got == expected, "what is served of file {number} differs");
+        start += expected.len() as u64;
+        if number.is_multiple_of(FETCHED / 20) {
+            seed.usage();
+        }
+    }
     Ok(())
 }
 

@@ -6,14 +6,16 @@ use super::program::Usage;
 
 const MIB: u64 = 1 << 20;
 
-/// Anonymous memory of a process whatever it does: unfinished pieces that wait (32 MiB), what is read from peers (32 MiB), threads,
+// The bounds that the front page of `headwater-store` states, and what the program adds to them.
+
+/// Anonymous memory of a process whatever it does: unfinished pieces that wait (32 MiB), what is read from peers, threads, and
 /// buffers that checks read into.
-const BASE: u64 = 96 * MIB;
+const BASE: u64 = 64 * MIB;
 /// What comes to it for each file, and for each piece.
-const PER_FILE: u64 = 1024;
-const PER_PIECE: u64 = 256;
+const PER_FILE: u64 = 512;
+const PER_PIECE: u64 = 64;
 /// The program itself and the libraries that it is linked to, as far as they are resident.
-const TEXT: u64 = 32 * MIB;
+const TEXT: u64 = 16 * MIB;
 
 /// The size of a torrent, as far as memory depends on it.
 #[derive(Clone, Copy)]
