@@ -235,7 +235,9 @@ fn a_disk_that_fills_up_on_the_way_leads_to_no_lie() {
     let slowly = scene.arguments(&["--sparse", "--max-down", "3M"]);
     let mut download = scene.place.start(slowly);
     let torrent = scene.torrent();
-    let listener = Listener::connect(download.port(), &torrent);
+    let port = download.port();
+    download.event("checked");
+    let listener = Listener::connect(port, &torrent);
     let outcome = download.end();
     scene.is_told(&outcome, &["a.bin", "b.bin"]);
     let announced = listener.announced();
