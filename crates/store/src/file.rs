@@ -1,5 +1,6 @@
 //! A torrent's bytes in files below a directory.
 
+mod buffers;
 mod map;
 mod open;
 mod places;
@@ -288,10 +289,10 @@ impl Storage for FileStorage {
                 return Ok(bytes);
             }
         }
-        let mut buf = vec![0; length];
-        self.read_at(offset, &mut buf)?;
+        let mut buffer = self.pool.buffers().take(length);
+        self.read_at(offset, buffer.as_mut())?;
         self.check_unchanged(range)?;
-        Ok(buf.into())
+        Ok(buffer.into_bytes())
     }
 
     fn renew(&self, range: Range<u64>) {

@@ -65,6 +65,7 @@
 //! | descriptors | [`PoolOptions::max_open_files`] for all torrents together, one for each thread that still uses a file which the pool has let go of, and one for each torrent that has a part file |
 //! | waiting blocks | [`Options::write_back_bytes`] for each torrent, and what arrives while a full buffer is written |
 //! | maps | [`PoolOptions::max_mapped_bytes`] for all torrents together |
+//! | serving | 8 MiB of buffers that wait to be used again, and what is on its way to peers |
 //! | checks | less than 1 MiB for each thread |
 //! | each file | 512 bytes, most of them for its path in the torrent (300 with paths of 35 bytes) |
 //! | each piece | 64 bytes, its hash included |

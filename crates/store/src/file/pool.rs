@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use lru::LruCache;
 use parking_lot::Mutex;
 
+use super::buffers::Buffers;
 use super::map::Windows;
 
 /// How much a [`Pool`] keeps at hand.
@@ -45,6 +46,7 @@ struct Shared {
     next_owner: AtomicU64,
     files: Mutex<LruCache<Key, Arc<OpenFile>>>,
     windows: Windows,
+    buffers: Buffers,
 }
 
 /// A file of one of the storages that share the pool.
@@ -76,6 +78,7 @@ impl Pool {
             next_owner: AtomicU64::new(0),
             files: Mutex::new(LruCache::new(capacity)),
             windows: Windows::new(options.max_mapped_bytes),
+            buffers: Buffers::default(),
         }))
     }
 
@@ -95,6 +98,10 @@ impl Pool {
 
     pub(super) fn windows(&self) -> &Windows {
         &self.0.windows
+    }
+
+    pub(super) fn buffers(&self) -> &Buffers {
+        &self.0.buffers
     }
 
     pub(super) fn get(&self, key: Key, writable: bool) -> Option<Arc<OpenFile>> {

@@ -203,9 +203,12 @@ impl FileStorage {
             return None;
         }
         let open = self.pool.get(self.key(span.file), false)?;
-        let mut buf = vec![0; span.length as usize];
-        match read_cached_at(&open.file, &mut buf, span.offset) {
-            Ok(true) => self.is_unchanged(&open, span).ok().map(|()| buf.into()),
+        let mut buffer = self.pool.buffers().take(span.length as usize);
+        match read_cached_at(&open.file, buffer.as_mut(), span.offset) {
+            Ok(true) => {
+                let unchanged = self.is_unchanged(&open, span);
+                unchanged.ok().map(|()| buffer.into_bytes())
+            }
             Ok(false) => None,
             Err(_) => {
                 self.cannot_tell.store(true, Ordering::Relaxed);
