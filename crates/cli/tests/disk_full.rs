@@ -90,20 +90,6 @@ impl Scene {
         self.place.run(self.arguments(more))
     }
 
-    /// One line that names the file and says what to do.
-    #[track_caller]
-    fn is_told(&self, outcome: &Outcome, files: &[&str]) {
-        let line = outcome.fails_with(5);
-        let names = |name: &&str| line.contains(&format!("disk/album/{name}"));
-        assert!(files.iter().any(names), "{line}");
-        assert!(
-            line.contains("no space") || line.contains("No space"),
-            "{line}"
-        );
-        let advice = "make room and run the same command again to go on";
-        assert!(line.ends_with(advice), "{line}");
-    }
-
     /// What the kept resume data claims is there; gives how many pieces that are.
     #[track_caller]
     fn claims_are_true(&self) -> u32 {
@@ -148,6 +134,20 @@ impl Scene {
             assert!(fs::read(there).unwrap() == self.place.read(file), "{file}");
         }
     }
+}
+
+/// One line that names the file and says what to do.
+#[track_caller]
+fn is_told(outcome: &Outcome, files: &[&str]) {
+    let line = outcome.fails_with(5);
+    let names = |name: &&str| line.contains(&format!("disk/album/{name}"));
+    assert!(files.iter().any(names), "{line}");
+    assert!(
+        line.contains("no space") || line.contains("No space"),
+        "{line}"
+    );
+    let advice = "make room and run the same command again to go on";
+    assert!(line.ends_with(advice), "{line}");
 }
 
 /// The resume data that is kept there.
@@ -215,7 +215,7 @@ fn space_that_is_not_there_is_missed_before_anything_is_downloaded() {
     };
     scene.disk.fill(3 * MIB + MIB / 2);
     let outcome = scene.download(&[]);
-    scene.is_told(&outcome, &["a.bin", "b.bin"]);
+    is_told(&outcome, &["a.bin", "b.bin"]);
     assert_eq!(scene.claims_are_true(), 0);
     scene.disk.free();
     scene.goes_on(&[]);
@@ -239,7 +239,7 @@ fn a_disk_that_fills_up_on_the_way_leads_to_no_lie() {
     download.event("checked");
     let listener = Listener::connect(port, &torrent);
     let outcome = download.end();
-    scene.is_told(&outcome, &["a.bin", "b.bin"]);
+    is_told(&outcome, &["a.bin", "b.bin"]);
     let announced = listener.announced();
     assert!(!announced.is_empty());
     scene.are_there(announced.into_iter().map(PieceIndex));

@@ -8,12 +8,15 @@ use parking_lot::Mutex;
 /// Lengths of buffers: of a block, and of a run of blocks that is read at once.
 const LENGTHS: [usize; 2] = [16 * 1024, 128 * 1024];
 /// Bytes of each length that are kept when nobody uses them.
-const KEPT: usize = 4 * 1024 * 1024;
+const KEPT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Buffers that nobody uses, the one that was used last on top: it is most likely in the processor's cache. A clone is the
 /// same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Buffers(Arc<[Mutex<Vec<Box<[u8]>>>; LENGTHS.len()]>);
+pub(super) struct Buffers(Arc<[Kept; LENGTHS.len()]>);
+
+/// Buffers of one length.
+type Kept = Mutex<Vec<Box<[u8]>>>;
 
 /// A buffer in use.
 pub(super) struct Buffer {
@@ -39,7 +42,7 @@ impl Buffers {
         let class = LENGTHS.iter().position(|&length| length == memory.len());
         let Some(class) = class else { return };
         let mut kept = self.0[class].lock();
-        if (kept.len() + 1) * memory.len() <= KEPT {
+        if (kept.len() + 1) * memory.len() <= KEPT_BYTES {
             kept.push(memory);
         }
     }
@@ -88,7 +91,7 @@ mod tests {
 
         let many: Vec<_> = (0..100).map(|_| buffers.take(100_000)).collect();
         drop(many);
-        assert_eq!(buffers.0[1].lock().len(), KEPT / LENGTHS[1]);
+        assert_eq!(buffers.0[1].lock().len(), KEPT_BYTES / LENGTHS[1]);
         assert_eq!(buffers.take(1 << 20).as_ref().len(), 1 << 20);
     }
 }
