@@ -7,6 +7,7 @@ mod crash_test;
 mod files;
 mod fuzz;
 mod interop;
+mod memcheck;
 mod program;
 mod swarm_test;
 mod tidy;
@@ -34,6 +35,8 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Transfer between headwater and other clients, and compare every byte
     Interop(interop::Arguments),
+    /// Run the tests of unsafe code under valgrind
+    Memcheck,
     /// Let a swarm of real sessions download over loopback and compare every byte
     SwarmTest(swarm_test::Args),
     /// Check the rules of the house: floors, sans-IO crates, unsafe code, docs, file sizes
@@ -58,6 +61,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::CrashTest(args) => crash_test::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Interop(arguments) => interop::run(&arguments),
+        Command::Memcheck => memcheck::run(),
         Command::SwarmTest(args) => swarm_test::run(&args),
         Command::Tidy => tidy::run(),
     }

@@ -120,6 +120,65 @@ fn without_resume_data_what_is_there_is_checked() {
 }
 
 #[test]
+fn resume_data_that_is_not_used_is_said_in_a_line() {
+    let home = with_album(&[]);
+    let torrent = torrent_of(&home);
+    let run = || {
+        let outcome = home.run([&["download", &torrent], &ALONE[..]].concat());
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        outcome.stderr
+    };
+    assert!(!run().contains("resume"));
+    assert_eq!(run(), "", "nothing to say");
+
+    // One file has another time.
+    let file = fs::File::options()
+        .write(true)
+        .open(home.path("album/a.bin"))
+        .unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    let told = run();
+    let line = "album: 1 file has changed since the last run; checking ";
+    assert!(
+        told.starts_with(line) && told.lines().count() == 1,
+        "{told}"
+    );
+
+    let state = fs::read_dir(home.path("state/headwater")).unwrap();
+    let saved = state.map(|entry| entry.unwrap().path()).next().unwrap();
+    let mut bytes = fs::read(&saved).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&saved, bytes).unwrap();
+    let told = run();
+    let line = "warning: album: resume data is damaged: its checksum is wrong; checking what is there instead\n";
+    assert!(told.starts_with(line), "{told}");
+    assert_eq!(run(), "", "it is as good as new");
+}
+
+#[test]
+fn a_sparse_download_takes_space_as_it_comes() {
+    let home = with_album(&[]);
+    let torrent = torrent_of(&home);
+    for (options, takes_all) in [(&["--sparse"][..], false), (&[], true)] {
+        let away = Place::new();
+        let alone = [
+            &["download", &torrent, "--stall-timeout", "1"],
+            options,
+            &ALONE[..],
+        ]
+        .concat();
+        let outcome = away.run(alone);
+        assert_eq!(outcome.code, Some(4), "{}", outcome.stderr);
+        assert_eq!(away.path("album/a.bin").exists(), takes_all);
+        let (_seed, peer) = seed(&home, &[]);
+        let (code, events) = away.json(download(&torrent, &peer, options));
+        assert_eq!(code, Some(0), "{events:?}");
+        same_album(&home, &away);
+    }
+}
+
+#[test]
 fn human_output_is_one_line_and_quiet_is_quiet() {
     let home = with_album(&[]);
     let (_seed, peer) = seed(&home, &[]);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use headwater_metainfo::{FileIndex, Info, Metainfo, PeerId, PieceIndex};
+use headwater_metainfo::{FileIndex, Info, Metainfo, PeerId, PieceIndex, SafePath};
 use headwater_store::{Allocation, FileOptions, FileStorage, ResumeData, Storage, StorageError};
 
 use crate::event::Callbacks;
@@ -282,7 +282,8 @@ impl Options {
         info: Arc<Info>,
         wanted: Vec<bool>,
         pool: headwater_store::Pool,
-    ) -> impl FnOnce() -> Result<Arc<dyn Storage>, StorageError> + Send + use<> {
+    ) -> impl FnOnce(Vec<(FileIndex, SafePath)>) -> Result<Arc<dyn Storage>, StorageError> + Send + use<>
+    {
         let custom = self.storage.take();
         let dir = self.dir.clone();
         let options = FileOptions {
@@ -292,19 +293,27 @@ impl Options {
             pool,
             ..FileOptions::default()
         };
-        move || match custom {
-            Some(make) => make(&info),
-            None => Ok(Arc::new(FileStorage::new(info.clone(), dir, options)?)),
+        move |renamed| {
+            if let Some(make) = custom {
+                return make(&info);
+            }
+            let options = FileOptions { renamed, ..options };
+            Ok(Arc::new(FileStorage::new(info.clone(), dir, options)?))
         }
     }
 
     /// What it starts from.
-    pub(crate) fn make_start(&mut self, info: &Info, session: &ResumePolicy) -> Start {
-        let policy = self.resume_policy.as_ref().unwrap_or(session);
+    pub(crate) fn make_start(&mut self, info: &Info, policy: &ResumePolicy) -> Start {
         Start {
             given: self.resume.take(),
             path: policy.path(info.info_hashes().primary(), &self.dir),
             trust: self.trust,
         }
+    }
+
+    /// Where it keeps its resume data by itself.
+    pub(crate) fn take_resume_policy(&mut self, session: &ResumePolicy) -> ResumePolicy {
+        let policy = self.resume_policy.take();
+        policy.unwrap_or_else(|| session.clone())
     }
 }

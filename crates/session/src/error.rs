@@ -170,6 +170,36 @@ pub enum WaitError {
     Closed,
 }
 
+/// Why a torrent's files were not moved. They are where they were.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum MoveError {
+    /// The disk failed, or something is in the way.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The torrent was removed, or the session shut down.
+    #[error("the torrent is closed")]
+    Closed,
+}
+
+/// Why a file was not renamed. It is where it was.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum RenameError {
+    /// The torrent does not have this file.
+    #[error(transparent)]
+    NoSuchFile(#[from] NoSuchFile),
+    /// The path is absolute, leads out of the base directory, or has a name that some systems cannot have.
+    #[error("{0:?} is no safe path below the base directory")]
+    UnsafePath(PathBuf),
+    /// The disk failed, or something is in the way.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The torrent was removed, or the session shut down.
+    #[error("the torrent is closed")]
+    Closed,
+}
+
 /// The torrent was removed, or its session shut down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the torrent is closed")]

@@ -1,10 +1,13 @@
 //! What happens to a torrent, as a stream that loses nothing.
 
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
 use headwater_metainfo::{FileIndex, PieceIndex};
+use headwater_store::ResumeError;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
@@ -28,6 +31,24 @@ pub enum Event {
         passed: u32,
         /// Pieces that are wrong or missing.
         failed: u32,
+    },
+    /// Resume data is there and cannot be used: it is damaged, or of another torrent. What is on disk is checked instead.
+    ResumeRefused(Arc<ResumeError>),
+    /// By the resume data, these files are not as they were. Their pieces are checked, and no others.
+    FilesChanged {
+        /// Which.
+        files: Arc<[FileIndex]>,
+        /// Pieces to check; files that are gone or too short have none.
+        pieces: u32,
+    },
+    /// All files are below this directory now.
+    Moved(PathBuf),
+    /// A file lies elsewhere now.
+    Renamed {
+        /// Which.
+        file: FileIndex,
+        /// Where it is now; absolute.
+        path: PathBuf,
     },
     /// The torrent is in this state now, and done with what that takes.
     StateChanged(State),

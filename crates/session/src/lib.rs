@@ -61,16 +61,31 @@
 //! | `trackers()` | [`trackers()`](Torrent::trackers) |
 //!
 //! And beyond it: [`events()`](Torrent::events) as a stream that loses nothing, one consistent [`stats()`](Torrent::stats),
-//! rate limits for a torrent and for all together, other back ends behind [`Storage`], and a
+//! [`move_storage()`](Torrent::move_storage) and [`rename_file()`](Torrent::rename_file) at any time, [removal with the
+//! data](Session::remove_with_data), rate limits for a torrent and for all together, other back ends behind [`Storage`], and a
 //! [`shutdown()`](Session::shutdown) that is bounded in time.
 //!
 //! # What to rely on
 //!
 //! - A piece that is had is on disk and verified. When the disk fails, the torrent says so ([`Detail::Failed`]), stops
-//!   asking and serving, and goes on at the next [`start`](Torrent::start); what was not written is not had.
+//!   asking and serving, and goes on at the next [`start`](Torrent::start); what was not written is not had. What somebody
+//!   else has deleted, moved away, replaced or cut is not had either, until a check at that start has found it.
 //! - Getters wait for nobody. Changes show in the getters at once and take effect in the background.
 //! - Nothing outside of the base directory is ever touched, and no existing file is cut before all of its pieces are right.
 //! - Handles are cheap clones. Dropping a future loses nothing.
+//!
+//! # What survives what
+//!
+//! | | the process is killed | the power fails | resume data claims it |
+//! |---|---|---|---|
+//! | a piece that [passed](Event::PiecePassed) | survives, found by a check of the file | may be lost | not yet |
+//! | after the sync that [`SyncPolicy`] asks for | survives | survives | once it is saved, after the sync |
+//! | after [`Event::Completed`], a pause or a stop | survives | once resume data is saved, right after | likewise |
+//! | after [`shutdown`](Session::shutdown) or [`resume_data`](Torrent::resume_data) | survives | survives | yes |
+//!
+//! With [`SyncPolicy::Interval`] the first row lasts that long at most; with [`SyncPolicy::EveryPiece`] for as long as a sync takes;
+//! with [`SyncPolicy::AtEnd`] until the torrent completes, pauses or stops. Resume data never claims more than was durable before it
+//! was saved.
 #![forbid(unsafe_code)]
 
 mod add;
@@ -90,12 +105,13 @@ mod torrent;
 
 pub use add::Add;
 pub use error::{
-    AddError, Closed, FetchError, HashcheckError, NoSuchFile, SessionError, TorrentError, WaitError,
+    AddError, Closed, FetchError, HashcheckError, MoveError, NoSuchFile, RenameError, SessionError,
+    TorrentError, WaitError,
 };
 pub use event::{Event, Events};
 pub use peer_id::generate_peer_id;
 pub use resume::{ResumePolicy, default_state_dir};
-pub use session::{Session, SessionBuilder, SessionStats};
+pub use session::{Session, SessionBuilder, SessionStats, SyncPolicy};
 pub use source::Source;
 pub use state::{Detail, Progress, State};
 pub use torrent::{Check, CheckReport, FileInfo, Hashcheck, PeerInfo, Stats, Torrent};
@@ -104,8 +120,8 @@ pub use headwater_metainfo::{
     Bitfield, FileIndex, Info, InfoHash, InfoHashes, Metainfo, PeerId, PieceIndex,
 };
 pub use headwater_store::{
-    Allocation, MemoryStorage, PoolOptions, ResumeData, Storage, StorageError, StorageErrorKind,
-    StoreError,
+    Allocation, MemoryStorage, PoolOptions, ResumeData, ResumeError, Storage, StorageError,
+    StorageErrorKind, StoreError,
 };
 pub use headwater_swarm::{Direction, PeerSource};
 pub use headwater_tracker::{TierSnapshot, TrackerSnapshot};

@@ -1,18 +1,18 @@
 //! Where resume data is kept, and what it says at the start.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use headwater_metainfo::{Bitfield, FileIndex, FileLayout, Info, InfoHash, PieceIndex};
-use headwater_store::{FileStamp, ResumeData, Storage, StorageError};
+use headwater_metainfo::{Bitfield, FileIndex, FileLayout, Info, InfoHash, PieceIndex, SafePath};
+use headwater_store::{FileStamp, ResumeData, ResumeError, Storage, StorageError};
 
 use crate::torrent::Transferred;
 
 /// Where a torrent keeps its resume data by itself.
 ///
-/// It is saved when the torrent completes, pauses, stops or is shut down, and while it downloads
-/// [once a minute](crate::SessionBuilder::checkpoint_interval); always after what it claims was made durable. Files that
-/// have changed since are checked at the next start, and only those, so that a process that was killed goes on from what
-/// it had.
+/// It is saved when the torrent completes, pauses, stops, moves or is shut down, and while it downloads as
+/// [`SyncPolicy`](crate::SyncPolicy) says; always after what it claims was made durable. Files that have changed since are checked at the next start, and
+/// only those, so that a process that was killed goes on from what it had.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ResumePolicy {
@@ -62,7 +62,7 @@ pub fn default_state_dir() -> Option<PathBuf> {
 }
 
 /// Saves resume data; makes the folder if there is none.
-pub(crate) fn save(data: &ResumeData, path: &Path) -> Result<(), headwater_store::ResumeError> {
+pub(crate) fn save(data: &ResumeData, path: &Path) -> Result<(), ResumeError> {
     if let Some(folder) = path.parent() {
         // If that fails, saving does, and says why.
         let _ = std::fs::create_dir_all(folder);
@@ -79,6 +79,10 @@ pub(crate) struct Beginning {
     pub(crate) partial: Vec<(PieceIndex, Bitfield)>,
     /// Pieces that may be on disk; nobody knows.
     pub(crate) to_check: Vec<PieceIndex>,
+    /// Files that are not as the resume data has them.
+    pub(crate) changed: Vec<FileIndex>,
+    /// Why the resume data is not used.
+    pub(crate) refused: Option<Arc<ResumeError>>,
     /// Payload bytes of earlier runs.
     pub(crate) earlier: Transferred,
 }
@@ -90,6 +94,8 @@ impl Beginning {
             have: Bitfield::new(info.geometry().piece_count()),
             partial: Vec::new(),
             to_check: info.geometry().pieces().collect(),
+            changed: Vec::new(),
+            refused: None,
             earlier: Transferred::default(),
         }
     }
@@ -107,6 +113,51 @@ pub(crate) struct Start {
 }
 
 impl Start {
+    /// Reads the resume data. Blocks.
+    pub(crate) fn load(self, info: &Info) -> Loaded {
+        let resume = match self.given {
+            Some(given) => Some(Ok(given)),
+            None => self
+                .path
+                .as_deref()
+                .filter(|path| path.exists())
+                .map(ResumeData::load),
+        };
+        let resume = resume.map(|resume| {
+            let resume = resume?;
+            resume.check_torrent(info)?;
+            Ok::<_, ResumeError>(resume)
+        });
+        let (resume, refused) = match resume {
+            Some(Ok(resume)) => (Some(resume), None),
+            Some(Err(error)) => (None, Some(Arc::new(error))),
+            None => (None, None),
+        };
+        Loaded {
+            resume,
+            refused,
+            path: self.path,
+            trust: self.trust,
+        }
+    }
+}
+
+/// How a torrent starts, with the resume data read.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    resume: Option<ResumeData>,
+    refused: Option<Arc<ResumeError>>,
+    pub(crate) path: Option<PathBuf>,
+    trust: bool,
+}
+
+impl Loaded {
+    /// Files that lie elsewhere than the torrent says.
+    pub(crate) fn renamed(&self) -> Vec<(FileIndex, SafePath)> {
+        let resume = self.resume.as_ref();
+        resume.map_or_else(Vec::new, |resume| resume.renamed.clone())
+    }
+
     /// Looks at what is there. Blocks, but reads no data.
     pub(crate) fn look(
         self,
@@ -118,41 +169,28 @@ impl Start {
             info,
             stamps: &stamps,
         };
-        let resume = self.given.or_else(|| self.path.as_deref().and_then(load));
-        let earlier = resume
-            .as_ref()
-            .map_or_else(Transferred::default, |resume| Transferred {
-                uploaded: resume.uploaded,
-                downloaded: resume.downloaded,
-            });
+        let earlier = self.resume.as_ref().map(|resume| Transferred {
+            uploaded: resume.uploaded,
+            downloaded: resume.downloaded,
+        });
+        let earlier = earlier.unwrap_or_default();
         if self.trust {
             return Ok(disk.trusted(earlier));
         }
-        let trusted = resume.and_then(|resume| {
-            let trusted = resume.validate(info, &stamps);
-            trusted
-                .inspect_err(|error| tracing::warn!(%error, "resume data is not used"))
-                .ok()
-        });
+        let trusted = self.resume.map(|resume| resume.validate(info, &stamps));
         Ok(match trusted {
-            None => disk.unknown(earlier),
-            Some(trusted) => Beginning {
+            Some(Ok(trusted)) => Beginning {
                 to_check: disk.plausible(trusted.to_check(info).ones()),
                 have: trusted.have,
                 partial: trusted.partial,
+                changed: trusted.changed,
+                refused: None,
                 earlier,
             },
+            Some(Err(error)) => disk.unknown(earlier, Some(Arc::new(error))),
+            None => disk.unknown(earlier, self.refused),
         })
     }
-}
-
-fn load(path: &Path) -> Option<ResumeData> {
-    if !path.exists() {
-        return None;
-    }
-    ResumeData::load(path)
-        .inspect_err(|error| tracing::warn!(%error, "resume data is not used"))
-        .ok()
 }
 
 /// Files as they are.
@@ -162,12 +200,14 @@ struct Disk<'a> {
 }
 
 impl Disk<'_> {
-    fn unknown(&self, earlier: Transferred) -> Beginning {
+    fn unknown(&self, earlier: Transferred, refused: Option<Arc<ResumeError>>) -> Beginning {
         let geometry = self.info.geometry();
         Beginning {
             have: Bitfield::new(geometry.piece_count()),
             partial: Vec::new(),
             to_check: self.plausible(geometry.pieces()),
+            changed: Vec::new(),
+            refused,
             earlier,
         }
     }
@@ -182,6 +222,8 @@ impl Disk<'_> {
             have,
             partial: Vec::new(),
             to_check: Vec::new(),
+            changed: Vec::new(),
+            refused: None,
             earlier,
         }
     }

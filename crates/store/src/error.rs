@@ -29,7 +29,11 @@ pub enum StorageErrorKind {
     ReadOnly,
     /// Bytes are asked for, or given, that no file of the torrent holds.
     OutOfRange,
-    /// The data cannot be kept: a pad file (BEP 47) whose bytes are not zeros.
+    /// Another file stands there than the one that was used until now.
+    Replaced,
+    /// Something is there already, and nothing is written over.
+    Exists,
+    /// The back end cannot do that: keep a pad file (BEP 47) whose bytes are not zeros, or move what it has not in files.
     Unsupported,
     /// Anything else that the system reports, such as a read error of the device.
     Io,
@@ -45,6 +49,8 @@ impl StorageErrorKind {
             Kind::NotFound => Self::Missing,
             Kind::UnexpectedEof => Self::Truncated,
             Kind::IsADirectory | Kind::NotADirectory => Self::WrongType,
+            Kind::AlreadyExists => Self::Exists,
+            Kind::StaleNetworkFileHandle => Self::Replaced,
             // What openat2 with RESOLVE_BENEATH says, and O_NOFOLLOW at a link.
             Kind::CrossesDevices => Self::OutsideBase,
             _ => Self::Io,
@@ -54,6 +60,15 @@ impl StorageErrorKind {
     /// Whether the data is simply not there (any more), which for a hash check is an answer and no error.
     pub const fn is_absence(self) -> bool {
         matches!(self, Self::Missing | Self::Truncated | Self::Changed)
+    }
+
+    /// Whether what was in the file is in doubt: it was taken away, cut or put in another one's place by somebody else. What is
+    /// had of it is to be checked before it is offered again.
+    pub const fn casts_doubt(self) -> bool {
+        matches!(
+            self,
+            Self::Missing | Self::Truncated | Self::Replaced | Self::WrongType | Self::OutsideBase
+        )
     }
 
     /// Whether the user has to make room or give permission: exit code 5 of the command line.
@@ -78,8 +93,12 @@ pub enum Operation {
     Write,
     /// Making written data durable.
     Sync,
-    /// Moving, cutting or removing a file.
+    /// Cutting a file, or changing its attributes.
     Change,
+    /// Moving or renaming a file.
+    Move,
+    /// Removing a file.
+    Remove,
 }
 
 impl fmt::Display for Operation {
@@ -92,6 +111,8 @@ impl fmt::Display for Operation {
             Self::Write => "write",
             Self::Sync => "sync",
             Self::Change => "change",
+            Self::Move => "move",
+            Self::Remove => "remove",
         })
     }
 }
@@ -244,6 +265,8 @@ mod tests {
             (Kind::Missing, &[Errno::NOENT]),
             (Kind::WrongType, &[Errno::ISDIR, Errno::NOTDIR]),
             (Kind::OutsideBase, &[Errno::XDEV]),
+            (Kind::Exists, &[Errno::EXIST]),
+            (Kind::Replaced, &[Errno::STALE]),
             (Kind::Io, &[Errno::IO, Errno::NOMEM, Errno::MFILE]),
         ];
         for (kind, errors) in expected {

@@ -1,14 +1,20 @@
 //! A torrent's bytes in files below a directory.
 
 mod buffers;
+mod copy;
+mod delete;
 mod map;
+mod names;
 mod open;
 mod places;
 mod pool;
 mod prepare;
+mod relocate;
 mod reserve;
 mod scan;
+mod seen;
 mod span;
+mod tidy;
 mod times;
 
 use std::io::{Error as IoError, IoSlice};
@@ -18,16 +24,21 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
-use headwater_metainfo::{FileEntry, FileIndex};
+use headwater_metainfo::{FileEntry, FileIndex, SafePath};
 use parking_lot::{Mutex, RwLock};
 
 use crate::part::PartFile;
 use crate::positioned::Gather;
-use crate::{Contents, FileStamp, Operation, Storage, StorageError, StorageErrorKind};
+use crate::{Contents, FileStamp, Operation, Step, Storage, StorageError, StorageErrorKind};
+use names::Names;
+pub(crate) use names::are_distinct;
 use open::Location;
-use places::{Place, Segment};
+use places::{Places, Segment};
 use pool::{Key, OpenFile};
 pub use pool::{Pool, PoolOptions};
+use seen::Seen;
+pub(crate) use seen::id;
+pub use tidy::Leftovers;
 use times::Times;
 
 /// When space for a file is taken from the disk.
@@ -53,6 +64,9 @@ pub struct FileOptions {
     pub follow_links: bool,
     /// One entry a file; empty means that all are wanted.
     pub wanted: Vec<bool>,
+    /// Files that lie elsewhere than the torrent says, relative to the base directory: what [`Storage::rename_file`] was
+    /// told in earlier runs.
+    pub renamed: Vec<(FileIndex, SafePath)>,
     /// The pool of open files and maps; share one between all torrents of a program.
     pub pool: Pool,
     /// Use only what every system has: no maps, no vectored writes, no reserved space. For file systems that handle one of these
@@ -87,7 +101,8 @@ pub struct FileOptions {
 #[derive(Debug)]
 pub struct FileStorage {
     contents: Arc<dyn Contents>,
-    base: PathBuf,
+    /// Changed only by who holds `changing` and `places`; looked at for opening and for errors, not for each block.
+    names: RwLock<Arc<Names>>,
     allocation: Allocation,
     read_only: bool,
     follow_links: bool,
@@ -95,10 +110,14 @@ pub struct FileStorage {
     pool: Pool,
     owner: u64,
     /// Where each file's writes go. Held shared by every operation, and alone while data moves.
-    places: RwLock<Box<[Place]>>,
+    places: RwLock<Places>,
+    /// Taken by whoever changes where files are or how long they are. Before `places`.
+    changing: Mutex<()>,
     part: RwLock<PartFile>,
     /// Files written since the last sync.
     dirty: Box<[AtomicBool]>,
+    /// The files that are or were open, as they were when they were opened first.
+    seen: Seen,
     /// Files that become wanted are to be made ready at once.
     is_prepared: AtomicBool,
     /// The file system does not say whether bytes are in memory.
@@ -124,7 +143,11 @@ impl FileStorage {
         let dir = dir.as_ref();
         let base = std::path::absolute(dir)
             .map_err(|error| StorageError::from_io(Operation::Open, dir, error))?;
-        let part_path = base.join(format!(".{}.parts", contents.info_hash()));
+        let names = Names::new(base, contents.layout(), options.renamed)?;
+        if !options.read_only {
+            delete::settle_interrupted(&names, &*contents)?;
+        }
+        let part_path = names.part_file(contents.info_hash());
         let part = PartFile::open(
             part_path.clone(),
             contents.info_hash(),
@@ -137,7 +160,7 @@ impl FileStorage {
         let owner = options.pool.new_owner();
         let storage = Self {
             contents,
-            base,
+            names: RwLock::new(Arc::new(names)),
             allocation: options.allocation,
             read_only: options.read_only,
             follow_links: options.follow_links,
@@ -145,36 +168,46 @@ impl FileStorage {
             pool: options.pool,
             owner,
             places: RwLock::default(),
+            changing: Mutex::new(()),
             part: RwLock::new(part),
             dirty: (0..count).map(|_| AtomicBool::new(false)).collect(),
+            seen: Seen::new(count),
             is_prepared: AtomicBool::new(false),
             cannot_tell: AtomicBool::new(false),
             times: Times::new(if options.read_only { count } else { 0 }),
             dirty_folders: Mutex::default(),
         };
-        *storage.places.write() = storage.initial_places(&options.wanted)?;
+        storage.places.write().of = storage.initial_places(&options.wanted)?;
         Ok(storage)
     }
 
     /// The base directory, absolute.
-    pub fn base_dir(&self) -> &Path {
-        &self.base
+    pub fn base_dir(&self) -> PathBuf {
+        self.names().base.clone()
     }
 
     /// Where `file` is or will be.
     pub fn path_of(&self, file: FileIndex) -> Option<PathBuf> {
-        let entry = self.contents.layout().file(file)?;
-        Some(entry.path().under(&self.base))
+        self.contents.layout().file(file)?;
+        Some(self.path(file))
+    }
+
+    fn names(&self) -> Arc<Names> {
+        self.names.read().clone()
+    }
+
+    fn path(&self, file: FileIndex) -> PathBuf {
+        self.names().path(self.contents.layout(), file)
     }
 
     fn entry(&self, file: FileIndex) -> &FileEntry {
         &self.contents.layout().files()[file.as_usize()]
     }
 
-    fn location<'a>(&'a self, entry: &'a FileEntry) -> Location<'a> {
+    fn location<'a>(&'a self, names: &'a Names, file: FileIndex) -> Location<'a> {
         Location {
-            base: &self.base,
-            path: entry.path(),
+            base: &names.base,
+            path: names.relative(self.contents.layout(), file),
             follow_links: self.follow_links,
             portable: self.portable,
         }
@@ -189,13 +222,19 @@ impl FileStorage {
     }
 
     fn error(&self, operation: Operation, file: FileIndex, cause: IoError) -> StorageError {
-        let path = self.entry(file).path().under(&self.base);
-        StorageError::from_io(operation, path, cause)
+        StorageError::from_io(operation, self.path(file), cause)
+    }
+
+    /// Closes everything; whatever stands in a file's place the next time is taken for it.
+    fn forget_open(&self) {
+        self.pool.forget_all(self.owner);
+        self.seen.forget();
     }
 
     fn out_of_range(&self, operation: Operation) -> StorageError {
         let cause = "outside of the torrent";
-        StorageError::new(operation, &self.base, StorageErrorKind::OutOfRange, cause)
+        let kind = StorageErrorKind::OutOfRange;
+        StorageError::new(operation, self.base_dir(), kind, cause)
     }
 
     /// Fills `buf` with `range`, from files as `open` gives them and from the part file.
@@ -226,7 +265,7 @@ impl FileStorage {
         let cause = "opened for reading only";
         Err(StorageError::new(
             operation,
-            &self.base,
+            self.base_dir(),
             StorageErrorKind::ReadOnly,
             cause,
         ))
@@ -241,6 +280,29 @@ impl FileStorage {
         let end = offset.checked_add(length);
         let end = end.filter(|&end| end <= self.contents.layout().total_size());
         Ok(offset..end.ok_or_else(|| self.out_of_range(operation))?)
+    }
+
+    fn write_in_places(
+        &self,
+        places: &Places,
+        range: Range<u64>,
+        data: &[IoSlice<'_>],
+    ) -> Result<(), StorageError> {
+        let mut gather = Gather::new(data);
+        let mut now = Vec::with_capacity(data.len());
+        for segment in places::segments(self.contents.layout(), &places.of, range) {
+            let range = segment.range(self.contents.layout());
+            gather.take(range.end - range.start, &mut now);
+            match segment {
+                Segment::Real(span) => {
+                    self.write_span(span, &mut now)?;
+                    self.forget_in_part(range)?;
+                }
+                Segment::Part(_) => self.write_part(range, &now)?,
+                Segment::Pad(span) => self.check_pad(span, &now)?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -257,21 +319,10 @@ impl Storage for FileStorage {
         let length = data.iter().map(|part| part.len() as u64).sum();
         let range = self.check_range(Operation::Write, offset, length)?;
         let places = self.places.read();
-        let mut gather = Gather::new(data);
-        let mut now = Vec::with_capacity(data.len());
-        for segment in places::segments(self.contents.layout(), &places, range) {
-            let range = segment.range(self.contents.layout());
-            gather.take(range.end - range.start, &mut now);
-            match segment {
-                Segment::Real(span) => {
-                    self.write_span(span, &mut now)?;
-                    self.forget_in_part(range)?;
-                }
-                Segment::Part(_) => self.write_part(range, &now)?,
-                Segment::Pad(span) => self.check_pad(span, &now)?,
-            }
-        }
-        Ok(())
+        let written = self.write_in_places(&places, range.clone(), data);
+        // Afterwards: a copy that is under way must read it again.
+        places.note_write(range);
+        written
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError> {
@@ -298,9 +349,8 @@ impl Storage for FileStorage {
     fn renew(&self, range: Range<u64>) {
         let length = range.end - range.start;
         for span in self.contents.layout().spans(range.start, length) {
-            let path = self.entry(span.file).path().under(&self.base);
-            self.times
-                .renew(span.file, prepare::stamp_of(std::fs::metadata(path)));
+            let now = prepare::stamp_of(std::fs::metadata(self.path(span.file)));
+            self.times.renew(span.file, now);
         }
     }
 
@@ -347,12 +397,30 @@ impl Storage for FileStorage {
     }
 
     fn release(&self) -> Result<(), StorageError> {
-        self.pool.forget_all(self.owner);
+        self.forget_open();
         Ok(())
     }
 
     fn stamps(&self) -> Result<Vec<FileStamp>, StorageError> {
         Ok(self.all_stamps())
+    }
+
+    fn relocate(&self, dir: &Path, step: Step<'_>) -> Result<Leftovers, StorageError> {
+        self.check_writable(Operation::Change)?;
+        self.move_to(dir, step)
+    }
+
+    fn rename_file(&self, file: FileIndex, path: &SafePath) -> Result<Leftovers, StorageError> {
+        self.check_writable(Operation::Change)?;
+        if self.contents.layout().file(file).is_none() {
+            return Err(self.out_of_range(Operation::Change));
+        }
+        self.rename_to(file, path)
+    }
+
+    fn delete(&self, step: Step<'_>) -> Result<(), StorageError> {
+        self.check_writable(Operation::Change)?;
+        self.delete_all(step)
     }
 }
 

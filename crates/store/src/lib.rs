@@ -6,6 +6,7 @@
 //! - [`PieceStore`] assembles blocks into pieces in a bounded buffer, hashes complete ones from memory, many at a time,
 //!   writes the good ones with one vectored write each, and gives out nothing that is not verified.
 //! - [`ResumeData`] is what survives a restart: checksummed, saved atomically, and believed only for files that have not changed.
+//! - [`scan`] reads files once, as a hash check does, without pushing anything out of the system's page cache.
 //! - [`testing`] has made-up torrents, faults and crashes on demand.
 //!
 //! Everything blocks and is thread-safe: call it from disk threads. It knows nothing of peers, and needs no async runtime.
@@ -51,6 +52,7 @@
 //! | [`PieceStore::add_block`] | nothing: it waits in memory |
 //! | [`PieceStore::complete`] says [`Passed`](PieceCheck::Passed) | the end of the process |
 //! | [`PieceStore::checkpoint`] | the end of the machine's power |
+//! | [`Storage::relocate`], [`Storage::rename_file`] | the end of the machine's power, at the new place; at the old one as well until [`Leftovers::remove`] |
 //!
 //! Resume data claims what a checkpoint says and is saved after it, so it never runs ahead of the disk. Nothing is synced on its
 //! own account: how often a checkpoint is made is for the program to decide.
@@ -73,6 +75,12 @@
 //! Time grows with the number of files in three places: when a torrent is added and at each checkpoint every file is looked at once (not
 //! opened), and [`prepare`](Storage::prepare) creates every wanted one.
 //!
+//! # Other programs
+//!
+//! A file that is deleted, moved away, replaced or cut while it is written is noticed at the next write to it or at the next checkpoint,
+//! before anything is claimed ([`StorageErrorKind::casts_doubt`]). One that somebody else has changed since its stamp was
+//! taken is not claimed in resume data: it will be checked.
+//!
 //! # Unsafe code
 //!
 //! One line, which makes a slice of mapped memory; its argument stands at the top of `src/file/map.rs`.
@@ -93,11 +101,11 @@ pub mod testing;
 
 pub use contents::Contents;
 pub use error::{Operation, StorageError, StorageErrorKind, StoreError};
-pub use file::{Allocation, FileOptions, FileStorage, Pool, PoolOptions};
+pub use file::{Allocation, FileOptions, FileStorage, Leftovers, Pool, PoolOptions};
 pub use memory::MemoryStorage;
 pub use pieces::{Checkpoint, Options, PieceCheck, PieceStore};
 pub use resume::{MAX_RESUME_SIZE, ResumeData, ResumeError, Trusted};
-pub use storage::{FileStamp, Storage};
+pub use storage::{FileStamp, Step, Storage};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -9,7 +9,7 @@ use headwater_metainfo::{FileEntry, FileIndex, FileLayout};
 use parking_lot::RwLock;
 
 use crate::ranges::RangeSet;
-use crate::{FileStamp, Operation, Storage, StorageError, StorageErrorKind};
+use crate::{FileStamp, Operation, Step, Storage, StorageError, StorageErrorKind};
 
 /// Bytes are kept in pieces of this size, so that a torrent costs what was written of it.
 const CHUNK: u64 = 64 * 1024;
@@ -176,6 +176,19 @@ impl Storage for MemoryStorage {
             in_part_file: false,
         };
         Ok(self.files.iter().zip(&kept.versions).map(stamp).collect())
+    }
+
+    fn delete(&self, _step: Step<'_>) -> Result<(), StorageError> {
+        let mut kept = self.data.write();
+        kept.chunks.clear();
+        kept.written = RangeSet::default();
+        for pad in &self.pads {
+            kept.written.insert(pad.clone());
+        }
+        kept.writes += 1;
+        let now = kept.writes;
+        kept.versions.fill(now);
+        Ok(())
     }
 }
 

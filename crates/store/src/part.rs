@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use headwater_metainfo::{InfoHash, PieceGeometry};
 
+use crate::file::id;
 use crate::positioned::{Gather, read_exact_at, write_all_at};
 use crate::ranges::RangeSet;
 use slot::{HEAD_LENGTH, Record, SlotShape};
@@ -93,6 +94,29 @@ impl PartFile {
         &self.path
     }
 
+    /// Whether there is a file.
+    pub(crate) fn exists(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Goes on at `path`, where the file is already, if there is one.
+    pub(crate) fn moved_to(&mut self, path: PathBuf) -> io::Result<()> {
+        if self.file.is_some() {
+            self.file = Some(open_existing(&path, false)?);
+        }
+        self.path = path;
+        Ok(())
+    }
+
+    /// Forgets everything: the file is gone.
+    pub(crate) fn clear(&mut self) {
+        self.file = None;
+        self.slots.clear();
+        self.free.clear();
+        self.given_up.clear();
+        self.slot_count = 0;
+    }
+
     /// Whether any byte of `range` is here.
     pub(crate) fn touches(&self, range: Range<u64>) -> bool {
         !self.slots.is_empty() && self.extents(range).next().is_some()
@@ -148,12 +172,29 @@ impl PartFile {
     }
 
     /// Makes durable what was written.
+    ///
+    /// If it is not at its place any more, what was in it is lost: then what is there counts, and that is an error.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         if let Some(file) = &self.file {
             file.sync_all()?;
+            let there = std::fs::metadata(&self.path).map(|metadata| id(&metadata));
+            if there.as_ref().ok() != Some(&id(&file.metadata()?)) {
+                self.look_again()?;
+                let cause = "the part file was moved away or replaced";
+                return Err(io::Error::new(io::ErrorKind::NotFound, cause));
+            }
         }
         self.free.append(&mut self.given_up);
         Ok(())
+    }
+
+    fn look_again(&mut self) -> io::Result<()> {
+        self.clear();
+        match open_existing(&self.path, false) {
+            Ok(file) => self.load(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn load(&mut self, file: File) -> io::Result<()> {
@@ -296,7 +337,10 @@ impl PartFile {
 
     fn remove(&mut self) -> io::Result<()> {
         if self.file.take().is_some() {
-            std::fs::remove_file(&self.path)?;
+            match std::fs::remove_file(&self.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
         self.free.clear();
         self.given_up.clear();

@@ -133,6 +133,13 @@ impl PieceStore {
         }
     }
 
+    /// Takes `pieces` as not verified any more.
+    pub fn distrust(&self, pieces: &Bitfield) {
+        for piece in pieces.ones().filter(|piece| self.has_piece(*piece)) {
+            self.verified.clear(piece);
+        }
+    }
+
     /// Takes the set `blocks` of an incomplete piece as being on disk, because resume data says so; they are verified with
     /// the rest of the piece. Does nothing if the piece has no such number of blocks.
     pub fn restore_partial(&self, piece: PieceIndex, blocks: &Bitfield) {

@@ -7,7 +7,7 @@ mod validate;
 use std::io;
 use std::path::PathBuf;
 
-use headwater_metainfo::{Bitfield, InfoHash, PieceIndex};
+use headwater_metainfo::{Bitfield, FileIndex, InfoHash, PieceIndex, SafePath};
 
 use crate::{Checkpoint, FileStamp};
 pub use validate::Trusted;
@@ -60,6 +60,9 @@ pub struct ResumeData {
     pub stamps: Vec<FileStamp>,
     /// Every file's priority, 0 = skip; or empty.
     pub priorities: Vec<u8>,
+    /// Files that lie elsewhere than the torrent says, in order, relative to the base directory: for
+    /// [`FileOptions::renamed`](crate::FileOptions::renamed).
+    pub renamed: Vec<(FileIndex, SafePath)>,
     /// Payload bytes sent, over all restarts.
     pub uploaded: u64,
     /// Payload bytes received, over all restarts.
@@ -75,6 +78,7 @@ impl ResumeData {
             partial: checkpoint.partial,
             stamps: checkpoint.stamps,
             priorities: Vec::new(),
+            renamed: Vec::new(),
             uploaded: 0,
             downloaded: 0,
         }

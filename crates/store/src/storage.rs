@@ -3,11 +3,12 @@
 use std::fmt::Debug;
 use std::io::IoSlice;
 use std::ops::Range;
+use std::path::Path;
 
 use bytes::Bytes;
-use headwater_metainfo::FileIndex;
+use headwater_metainfo::{FileIndex, SafePath};
 
-use crate::StorageError;
+use crate::{Leftovers, Operation, StorageError, StorageErrorKind};
 
 /// Size and time of a file when it was looked at: how resume data knows that a file is still the one that was verified.
 ///
@@ -30,6 +31,10 @@ impl FileStamp {
         in_part_file: false,
     };
 }
+
+/// Called before each file that a long operation comes to, and now and then while it copies a large one. An error ends the
+/// operation, and what it had done is undone: for progress, for cancelling, and for faults in tests.
+pub type Step<'a> = &'a mut dyn FnMut(FileIndex) -> Result<(), StorageError>;
 
 /// A back end: the bytes of one torrent, addressed by their position in the torrent.
 ///
@@ -111,9 +116,51 @@ pub trait Storage: Send + Sync + Debug + 'static {
     /// verified: before that, nothing is cut.
     fn finish_file(&self, file: FileIndex) -> Result<(), StorageError>;
 
-    /// Closes files and maps; they are opened again when needed.
+    /// Closes files and maps; they are opened again when needed, and whatever stands in their place then is taken for them.
     fn release(&self) -> Result<(), StorageError>;
 
     /// The stamp of each file, as it is on disk now.
     fn stamps(&self) -> Result<Vec<FileStamp>, StorageError>;
+
+    /// Moves everything below another directory, which is made if it is not there, also on another file system. Reads and
+    /// writes may go on meanwhile.
+    ///
+    /// Either all is at the new place when it returns, durable, and used from there, with the stamps that it had; or it
+    /// fails and all is as it was. Nothing at the new place is written over: what is in the way is
+    /// [`StorageErrorKind::Exists`]. What is left at the old place goes with
+    /// [`Leftovers::remove`], once it is on record where the data is now. Until then it is at both places.
+    ///
+    /// [`StorageErrorKind::Unsupported`] from a back end that keeps no files.
+    fn relocate(&self, dir: &Path, step: Step<'_>) -> Result<Leftovers, StorageError> {
+        let _ = step;
+        Err(unsupported(Operation::Move, dir))
+    }
+
+    /// Gives a file another place below the base directory, its folders included. As with [`relocate`](Self::relocate),
+    /// it is all or nothing, nothing is written over, and the old name goes with the [`Leftovers`].
+    ///
+    /// The back end forgets that when it is dropped: resume data carries it over a restart. Links of the torrent that lead
+    /// to the file are left as they are.
+    fn rename_file(&self, file: FileIndex, path: &SafePath) -> Result<Leftovers, StorageError> {
+        let _ = file;
+        Err(unsupported(Operation::Move, Path::new(path.as_str())))
+    }
+
+    /// Removes the torrent's data, and folders that this leaves empty, but never the base directory or what is not the
+    /// torrent's. What was verified is not there any more: whoever goes on checks again.
+    ///
+    /// On an error of the system everything is back where it was, unless all was marked as removed already; then the rest is
+    /// removed when the storage is opened the next time.
+    ///
+    /// [`StorageErrorKind::Unsupported`] from a back end that cannot do that.
+    fn delete(&self, step: Step<'_>) -> Result<(), StorageError> {
+        let _ = step;
+        Err(unsupported(Operation::Remove, Path::new("the data")))
+    }
+}
+
+fn unsupported(operation: Operation, path: &Path) -> StorageError {
+    let kind = StorageErrorKind::Unsupported;
+    let cause = "this torrent is not kept in files";
+    StorageError::new(operation, path, kind, cause)
 }

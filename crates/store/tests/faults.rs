@@ -157,6 +157,11 @@ fn a_file_deleted_while_it_is_written_is_noticed() {
         error.path().ends_with("a") && error.to_string().contains("deleted"),
         "{error}"
     );
+    // What was in it is lost: it is not made anew behind anybody's back.
+    let error = storage.write_at(3, &[IoSlice::new(b"two")]).unwrap_err();
+    assert_eq!(error.kind(), StorageErrorKind::Missing);
+    assert!(!dir.path().join("a").exists());
+    storage.release().unwrap();
     storage.write_at(3, &[IoSlice::new(b"two")]).unwrap();
     assert!(dir.path().join("a").exists());
 }
@@ -595,4 +600,172 @@ fn serve(store: &PieceStore, sample: &Sample) {
         }
         assert_eq!(store.check(piece).unwrap(), PieceCheck::Passed);
     }
+}
+
+fn fill(
+    store: &PieceStore,
+    sample: &Sample,
+    pieces: std::ops::Range<u32>,
+) -> Result<(), StoreError> {
+    for piece in pieces.map(PieceIndex) {
+        for block in sample.geometry().blocks(piece) {
+            store.add_block(block, sample.block(block))?;
+        }
+        store.complete(&[piece]).remove(0).1?;
+    }
+    Ok(())
+}
+
+/// What others do to a file of which the first pieces are written; it is noticed at the next write or checkpoint, and after
+/// the files were closed, what is there counts.
+fn assert_noticed(kind: StorageErrorKind, by_write: bool, meddle: impl Fn(&Path)) {
+    for allocation in [Allocation::Reserve, Allocation::Sparse] {
+        let dir = tempfile::tempdir().unwrap();
+        let sample = Arc::new(Sample::new([("a", 8 * 65_536)], 65_536));
+        let options = FileOptions {
+            allocation,
+            ..FileOptions::default()
+        };
+        let storage = Arc::new(FileStorage::new(sample.clone(), dir.path(), options).unwrap());
+        storage.prepare().unwrap();
+        let store = PieceStore::new(sample.clone(), storage.clone(), Options::default());
+        fill(&store, &sample, 0..4).unwrap();
+        meddle(&dir.path().join("a"));
+        let written = fill(&store, &sample, 7..8);
+        assert_eq!(written.is_err(), by_write, "{allocation:?}: {written:?}");
+        let error = match written {
+            Err(error) => error,
+            Ok(()) => store.checkpoint().unwrap_err(),
+        };
+        let error = error.storage().unwrap();
+        assert_eq!(
+            (error.kind(), error.path()),
+            (kind, &*dir.path().join("a")),
+            "{error}"
+        );
+        assert!(kind.casts_doubt());
+        // As when the cause was looked into and it is started again.
+        storage.release().unwrap();
+        storage.prepare().unwrap();
+        for piece in sample.geometry().pieces() {
+            store.check(piece).unwrap();
+        }
+        let left: Vec<u32> = (0..8)
+            .filter(|piece| !store.verified().has(PieceIndex(*piece)))
+            .collect();
+        for piece in left {
+            fill(&store, &sample, piece..piece + 1).unwrap();
+        }
+        store.checkpoint().unwrap();
+        assert!(fs::read(dir.path().join("a")).unwrap() == sample.data()[..]);
+    }
+}
+
+#[test]
+fn a_file_cut_while_it_is_written_is_noticed() {
+    assert_noticed(StorageErrorKind::Truncated, true, |path| {
+        File::options()
+            .write(true)
+            .open(path)
+            .unwrap()
+            .set_len(100_000)
+            .unwrap();
+    });
+}
+
+#[test]
+fn a_file_moved_away_while_it_is_written_is_noticed() {
+    assert_noticed(StorageErrorKind::Missing, false, |path| {
+        fs::rename(path, path.with_extension("away")).unwrap();
+    });
+}
+
+#[test]
+fn a_file_replaced_while_it_is_written_is_noticed() {
+    assert_noticed(StorageErrorKind::Missing, true, |path| {
+        fs::write(path.with_extension("new"), vec![7; 8 * 65_536]).unwrap();
+        fs::rename(path.with_extension("new"), path).unwrap();
+    });
+    // Even if the old one is kept.
+    assert_noticed(StorageErrorKind::Replaced, false, |path| {
+        fs::rename(path, path.with_extension("away")).unwrap();
+        fs::write(path, vec![7; 8 * 65_536]).unwrap();
+    });
+}
+
+#[test]
+fn a_file_replaced_while_it_was_closed_is_not_taken_for_the_old_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let sample = Arc::new(Sample::new([("a", 65_536), ("b", 65_536)], 65_536));
+    write_files(&sample, dir.path());
+    let pool = Pool::new(PoolOptions {
+        max_open_files: 1,
+        ..PoolOptions::default()
+    });
+    let options = FileOptions {
+        pool,
+        read_only: true,
+        ..FileOptions::default()
+    };
+    let storage = Arc::new(FileStorage::new(sample.clone(), dir.path(), options).unwrap());
+    let store = PieceStore::new(sample.clone(), storage, Options::default());
+    for piece in sample.geometry().pieces() {
+        assert_eq!(store.check(piece).unwrap(), PieceCheck::Passed);
+    }
+    // b is open now, and a is not.
+    fs::write(dir.path().join("new"), vec![7; 65_536]).unwrap();
+    fs::rename(dir.path().join("new"), dir.path().join("a")).unwrap();
+    let error = store.read(0, &mut [0; 10]).unwrap_err();
+    assert_eq!(error.storage().unwrap().kind(), StorageErrorKind::Replaced);
+    store.read(65_536, &mut [0; 10]).unwrap();
+}
+
+#[test]
+fn a_file_that_others_changed_is_not_claimed() {
+    let dir = tempfile::tempdir().unwrap();
+    let sample = Arc::new(Sample::new([("a", 65_536), ("b", 65_536)], 65_536));
+    write_files(&sample, dir.path());
+    let storage = Arc::new(open(&sample, dir.path()));
+    storage.stamps().unwrap();
+    let store = PieceStore::new(sample.clone(), storage.clone(), Options::default());
+    for piece in sample.geometry().pieces() {
+        store.check(piece).unwrap();
+    }
+    let resume = |store: &PieceStore| {
+        headwater_store::ResumeData::new(sample.info_hash(), store.checkpoint().unwrap())
+    };
+    assert!(resume(&store).have.is_full());
+    let file = File::options()
+        .write(true)
+        .open(dir.path().join("a"))
+        .unwrap();
+    file.set_times(fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH))
+        .unwrap();
+    for _ in 0..2 {
+        let resume = resume(&store);
+        let now = open(&sample, dir.path()).stamps().unwrap();
+        let trusted = resume.validate(&*sample, &now).unwrap();
+        assert_eq!(trusted.changed, [FileIndex(0)]);
+    }
+}
+
+#[test]
+fn a_part_file_moved_away_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let sample = Arc::new(Sample::new([("a", 50_000), ("b", 50_000)], 65_536));
+    let options = FileOptions {
+        wanted: vec![true, false],
+        ..FileOptions::default()
+    };
+    let storage = Arc::new(FileStorage::new(sample.clone(), dir.path(), options).unwrap());
+    let store = PieceStore::new(sample.clone(), storage, Options::default());
+    fill(&store, &sample, 0..1).unwrap();
+    let part = dir.path().join(format!(".{}.parts", sample.info_hash()));
+    fs::rename(&part, dir.path().join("away")).unwrap();
+    let error = store.checkpoint().unwrap_err();
+    assert_eq!(error.storage().unwrap().path(), part);
+    assert_eq!(store.check(PieceIndex(0)).unwrap(), PieceCheck::Failed);
+    fill(&store, &sample, 0..1).unwrap();
+    store.checkpoint().unwrap();
+    assert_eq!(store.check(PieceIndex(0)).unwrap(), PieceCheck::Passed);
 }

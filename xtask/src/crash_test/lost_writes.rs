@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use headwater_session::{MemoryStorage, ResumePolicy, Session, Torrent};
+use headwater_session::{MemoryStorage, ResumePolicy, Session, SyncPolicy, Torrent};
 use headwater_store::{ResumeData, Storage};
 use rand::RngExt;
 use rand::rngs::SmallRng;
@@ -117,7 +117,7 @@ impl Download {
         let session = Session::builder()
             .port(0)
             .bind(Ipv4Addr::LOCALHOST)
-            .checkpoint_interval(self.interval)
+            .sync_policy(SyncPolicy::Interval(self.interval))
             .write_back_bytes(self.write_back_bytes)
             .disk_threads(2)
             .start()

@@ -116,6 +116,20 @@ impl<'o> Transfer<'o> {
                 self.trackers.completed(number, &self.torrents[number]);
                 return Ok(Some(Happening::Completed(number)));
             }
+            TorrentEvent::ResumeRefused(error) => {
+                let name = printable(self.torrents[number].name());
+                self.output.warning(format_args!(
+                    "{name}: {error}; checking what is there instead"
+                ));
+            }
+            TorrentEvent::FilesChanged { files, pieces } => {
+                let name = printable(self.torrents[number].name());
+                let files = counted(files.len(), "file has", "files have");
+                let pieces = counted(pieces as usize, "piece", "pieces");
+                self.output.note(format_args!(
+                    "{name}: {files} changed since the last run; checking {pieces}"
+                ));
+            }
             TorrentEvent::Failed(error) => return Err(failure::torrent_failure(&error)),
             TorrentEvent::TrackerFailed { url, error } => {
                 self.trackers.failed(self.output, (number, &url), error);
@@ -209,6 +223,11 @@ impl<'o> Transfer<'o> {
         drop(self.progress);
         self.session.shutdown().await;
     }
+}
+
+/// A number with what it counts.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 #[derive(Default)]

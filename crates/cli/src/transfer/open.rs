@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use headwater_session::{ResumePolicy, Session, SessionBuilder, SessionError, default_state_dir};
+use headwater_session::{
+    ResumePolicy, Session, SessionBuilder, SessionError, SyncPolicy, default_state_dir,
+};
 
 use super::failure::session_failure;
 use crate::args::Network;
@@ -21,7 +23,7 @@ pub(crate) async fn open(
 ) -> Result<Session> {
     let mut builder = builder(network);
     if let Some(interval) = save_interval {
-        builder = builder.checkpoint_interval(interval);
+        builder = builder.sync_policy(SyncPolicy::Interval(interval));
     }
     let session = match network.port {
         Some(port) => builder.port(port).start().await,

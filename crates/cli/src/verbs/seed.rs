@@ -80,7 +80,7 @@ fn tell_start(torrent: &Torrent, output: &Output) -> Result {
     let (name, size) = (printable(torrent.name()), units::size(torrent.size()));
     output.line(format_args!(
         "seeding {name}: {size} in {}",
-        shown(torrent.dir())
+        shown(&torrent.dir())
     ));
     Ok(())
 }
@@ -90,7 +90,7 @@ fn incomplete(torrent: &Torrent) -> Failure {
     let (name, count, dir) = (
         printable(torrent.name()),
         torrent.piece_count(),
-        shown(torrent.dir()),
+        shown(&torrent.dir()),
     );
     let advice = if failed == count {
         "is --dir the folder that holds it?"

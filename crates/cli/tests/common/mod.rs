@@ -36,6 +36,18 @@ impl Place {
         self.0.path().join(below)
     }
 
+    /// A file that takes long to hash and little room: pieces of 16 MiB, each with one byte and zeros that were never written.
+    #[cfg(unix)]
+    pub(crate) fn hollow(&self, name: &str, pieces: u64) -> fs::File {
+        use std::os::unix::fs::FileExt;
+        let file = fs::File::create(self.path(name)).unwrap();
+        file.set_len(pieces << 24).unwrap();
+        for piece in 0..pieces {
+            file.write_all_at(&[1], piece << 24).unwrap();
+        }
+        file
+    }
+
     /// Writes a file, with the folders above it.
     pub(crate) fn write(&self, below: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(below);

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use proptest::prelude::*;
@@ -253,4 +253,87 @@ proptest! {
         contents.concat().chunks(1_234).for_each(|part| hasher.update(part));
         prop_assert_eq!(&hasher.finish(), &expected);
     }
+}
+
+/// Files in memory of which runs of zeros count as holes, and which keep a record of what they are told.
+#[derive(Default)]
+struct Sparse {
+    contents: Vec<Vec<u8>>,
+    holes: std::sync::Mutex<u64>,
+    ahead: std::sync::Mutex<Vec<(usize, Range<u64>)>>,
+    behind: std::sync::Mutex<Vec<(usize, Range<u64>)>>,
+}
+
+impl Source for Sparse {
+    fn read_at(&self, file: usize, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.contents.read_at(file, offset, buffer)
+    }
+
+    fn read_ahead(&self, file: usize, range: Range<u64>) -> Vec<Range<u64>> {
+        self.ahead.lock().unwrap().push((file, range.clone()));
+        let middle = u64::midpoint(range.start, range.end);
+        vec![range.start..middle, middle..range.end]
+    }
+
+    fn let_go(&self, file: usize, brought: Range<u64>) {
+        self.behind.lock().unwrap().push((file, brought));
+    }
+
+    fn is_hole(&self, file: usize, range: Range<u64>) -> bool {
+        let bytes = self.contents[file].get(range.start as usize..range.end as usize);
+        let is_hole = bytes.is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0));
+        *self.holes.lock().unwrap() += u64::from(is_hole);
+        is_hole
+    }
+}
+
+#[test]
+fn holes_hash_as_zeros_and_what_was_brought_in_is_let_go() {
+    let mut contents = vec![
+        vec![7; 3_000_000],
+        vec![0; 5_000_000],
+        vec![7; 10],
+        vec![0; 70_000],
+    ];
+    contents[1][4_999_999] = 1;
+    let creator = creator(&contents, 1 << 16);
+    let expected = creator.hash(&contents, threads(1), go_on).unwrap();
+    let sparse = Sparse {
+        contents,
+        ..Sparse::default()
+    };
+    let counted = AtomicU64::new(0);
+    let count = |bytes| {
+        counted.fetch_add(bytes, Ordering::Relaxed);
+        ControlFlow::Continue(())
+    };
+    assert_eq!(creator.hash(&sparse, threads(3), count).unwrap(), expected);
+    assert_eq!(counted.into_inner(), creator.geometry().total_size());
+    assert!(*sparse.holes.lock().unwrap() > 70);
+    let bytes = |told: &std::sync::Mutex<Vec<(usize, Range<u64>)>>| -> BTreeMap<usize, u64> {
+        let mut bytes = BTreeMap::new();
+        for (file, range) in &*told.lock().unwrap() {
+            *bytes.entry(*file).or_default() += range.end - range.start;
+        }
+        bytes
+    };
+    assert_eq!(bytes(&sparse.ahead), bytes(&sparse.behind));
+    assert_eq!(bytes(&sparse.ahead)[&0], 3_000_000);
+    assert!(bytes(&sparse.ahead)[&1] < 200_000, "holes are not read");
+}
+
+#[test]
+fn a_hole_that_ends_too_early_or_too_late_is_noticed() {
+    let contents = vec![vec![0; 200_000]];
+    let creator = creator(&contents, 1 << 16);
+    let hash = |length| {
+        let sparse = Sparse {
+            contents: vec![vec![0; length]],
+            ..Sparse::default()
+        };
+        creator.hash(&sparse, threads(1), go_on)
+    };
+    assert!(hash(200_000).is_ok());
+    assert!(matches!(hash(199_999), Err(CreateError::Shorter(_))));
+    assert!(matches!(hash(200_001), Err(CreateError::Longer(_))));
 }

@@ -18,6 +18,8 @@ const MAX_BATCH: usize = 16;
 /// Complete pieces that must wait before a further thread takes some: below that they gain more from being
 /// hashed together by the thread that is at it.
 const CROWD: usize = 4;
+/// Bytes at most that are read at once for neighbouring blocks: as many as the store makes resident at a time.
+const MAX_RUN: u32 = 128 * 1024;
 
 /// Something to do with blocks, in the order in which it is submitted.
 #[derive(Debug)]
@@ -127,7 +129,7 @@ impl Lane {
     /// Reads blocks and hands them to a peer.
     pub(crate) fn serve(self: &Arc<Self>, target: ServeTarget, blocks: Vec<BlockSpan>) {
         let lane = self.clone();
-        self.pool.submit(move || lane.read(&target, blocks));
+        self.pool.submit(move || lane.read(&target, &blocks));
     }
 
     fn work(&self) {
@@ -192,20 +194,36 @@ impl Lane {
         ready
     }
 
-    fn read(&self, target: &ServeTarget, blocks: Vec<BlockSpan>) {
+    /// One read for all blocks of a run, cut up without copying.
+    fn read_run(&self, run: &[BlockSpan]) -> Result<Vec<(BlockSpan, Bytes)>, StoreError> {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else {
+            return Ok(Vec::new());
+        };
+        let whole = BlockSpan {
+            length: last.offset + last.length - first.offset,
+            ..*first
+        };
+        let data = self.store.read_block(whole)?;
+        let cut = |block: &BlockSpan| {
+            let start = (block.offset - first.offset) as usize;
+            (*block, data.slice(start..start + block.length as usize))
+        };
+        Ok(run.iter().map(cut).collect())
+    }
+
+    fn read(&self, target: &ServeTarget, blocks: &[BlockSpan]) {
         let mut unreadable = Vec::new();
         let mut failure = None;
-        let mut read = Vec::with_capacity(blocks.len());
-        for block in blocks {
-            match self.store.read_block(block) {
-                Ok(data) => read.push((block, data)),
+        for run in neighbours(blocks) {
+            match self.read_run(run) {
+                // At once: what comes next may have to wait for the disk.
+                Ok(read) => target.deliver(read),
                 Err(error) => {
-                    unreadable.push(block);
+                    unreadable.extend(run);
                     failure = Some(error);
                 }
             }
         }
-        target.deliver(read);
         if let Some(error) = failure {
             target.forget(&unreadable);
             (self.report)(DiskEvent::Unreadable {
@@ -215,4 +233,22 @@ impl Lane {
             });
         }
     }
+}
+
+/// Cuts blocks into runs that follow each other in a piece.
+fn neighbours(blocks: &[BlockSpan]) -> impl Iterator<Item = &[BlockSpan]> {
+    let mut rest = blocks;
+    std::iter::from_fn(move || {
+        let first = rest.first()?;
+        let mut end = first.offset + first.length;
+        let following = rest[1..].iter().take_while(|next| {
+            let follows = next.piece == first.piece && next.offset == end;
+            let fits = follows && end - first.offset + next.length <= MAX_RUN;
+            end += if fits { next.length } else { 0 };
+            fits
+        });
+        let (run, left) = rest.split_at(1 + following.count());
+        rest = left;
+        Some(run)
+    })
 }

@@ -35,6 +35,8 @@ struct Running {
     had: Bitfield,
     seen: Bitfield,
     report: CheckReport,
+    /// Pieces that could not be read: nobody knows, so they are checked at the next start.
+    unread: Vec<PieceIndex>,
     error: Option<StoreError>,
 }
 
@@ -94,6 +96,13 @@ impl Checks {
         if let Some(running) = &self.running {
             running.order.tally.cancel();
         }
+    }
+
+    /// These must be checked before the torrent goes on.
+    pub(super) fn unknown(&mut self, pieces: impl IntoIterator<Item = PieceIndex>) {
+        self.unknown.extend(pieces);
+        self.unknown.sort_unstable();
+        self.unknown.dedup();
     }
 
     /// Whether nothing runs or waits.
@@ -158,6 +167,7 @@ impl Driver {
             had: self.swarm.have().clone(),
             seen: Bitfield::new(self.shared.info.geometry().piece_count()),
             report: CheckReport::default(),
+            unread: Vec::new(),
             error: None,
         });
     }
@@ -193,7 +203,10 @@ impl Driver {
         let passed = match result {
             Ok(check) => check == PieceCheck::Passed || came_meanwhile,
             Err(error) => {
+                // First, so that nobody asks for a piece that is perhaps there.
+                self.fail(error.clone().into());
                 running.error = Some(error);
+                running.unread.push(piece);
                 false
             }
         };
@@ -216,12 +229,8 @@ impl Driver {
         running.report.failed.sort_unstable();
         if running.is_initial {
             let seen = &running.seen;
-            let left = running
-                .order
-                .pieces
-                .iter()
-                .filter(|&&piece| !seen.has(piece));
-            self.checks.unknown.extend(left);
+            let left = running.order.pieces.iter().copied();
+            self.checks.unknown(left.filter(|&piece| !seen.has(piece)));
         }
         if finished {
             self.shared.listeners.tell(&Event::Checked {
@@ -229,14 +238,14 @@ impl Driver {
                 failed: running.report.failed.len() as u32,
             });
         }
-        match (running.order.reply.take(), running.error.take()) {
-            (Some(reply), error) => drop(reply.send(match error {
+        self.checks.unknown(mem::take(&mut running.unread));
+        let error = running.error.take();
+        if let Some(reply) = running.order.reply.take() {
+            drop(reply.send(match error {
                 Some(error) => Err(error.into()),
                 None if finished => Ok(running.report),
                 None => Err(HashcheckError::Cancelled),
-            })),
-            (None, Some(error)) => self.fail(error.into()),
-            (None, None) => {}
+            }));
         }
     }
 

@@ -50,11 +50,12 @@ impl Driver {
             Ok(PieceCheck::Failed) => self.swarm.handle_piece_checked(now, piece, Verdict::Failed),
             Err(error) => {
                 self.ops.push(Op::Discard(piece));
-                self.swarm.handle_store_failed(now, piece);
-                // Blocks that were on disk by the resume data, and are not: they are fetched again.
+                // Blocks that were on disk by the resume data, and are not: they are fetched again. In every other case
+                // the failure comes first, so that nothing is asked for that could not be kept.
                 if !matches!(error, StoreError::Incomplete(_)) {
                     self.fail(error.into());
                 }
+                self.swarm.handle_store_failed(now, piece);
             }
         }
     }
@@ -65,6 +66,7 @@ impl Driver {
             .storage()
             .is_some_and(|error| !error.kind().is_absence());
         if is_broken {
+            self.doubt(pieces);
             self.fail(error.into());
         } else if error
             .storage()

@@ -83,7 +83,7 @@ impl Files {
 impl Driver {
     /// Has files that became whole cut to their length and given their attributes.
     pub(super) fn finish_files(&mut self) {
-        if self.files.whole.is_empty() {
+        if self.files.whole.is_empty() || self.moves.is_running() {
             return;
         }
         let whole = {

@@ -19,6 +19,10 @@ pub(super) struct Life {
     /// The priorities for which files were made ready last.
     prepared_for: u64,
     has_failed: bool,
+    /// The user wants to go on after a failure.
+    wants_retry: bool,
+    /// Files are closed after a failure, so that what is there now counts.
+    is_reopening: bool,
     stop: Stop,
     /// When it ends, whatever is still under way. Set once it is to end.
     deadline: Option<Instant>,
@@ -57,8 +61,16 @@ impl Life {
         !std::mem::replace(&mut self.has_failed, true)
     }
 
+    /// Whether files are being made ready, saved or closed.
+    pub(super) fn is_at_files(&self) -> bool {
+        self.is_preparing
+            || self.is_reopening
+            || matches!(self.stop, Stop::Saving | Stop::Releasing)
+    }
+
     /// Files were closed.
     pub(super) fn released(&mut self) {
+        self.is_reopening = false;
         if self.stop == Stop::Releasing {
             self.stop = Stop::Done;
         }
@@ -73,10 +85,8 @@ impl Driver {
         let before = std::mem::replace(&mut self.control, control);
         let max_peers = self.control.max_peers.or(before.max_peers);
         self.control.max_peers = max_peers;
-        if self.control.retries != before.retries && self.life.has_failed {
-            self.life.has_failed = false;
-            self.life.is_prepared = false;
-            self.shared.set_status(|status| status.failure = None);
+        if self.control.retries != before.retries {
+            self.life.wants_retry = self.life.has_failed;
         }
         // The first look finds everything new.
         let is_first = before.revision == 0;
@@ -125,13 +135,29 @@ impl Driver {
         self.life.deadline.get_or_insert(deadline);
     }
 
+    /// Goes on after a failure, once all that failed with it has been heard of: it must not count against the new attempt.
+    fn retry(&mut self) {
+        let is_busy = self.completing > 0 || self.life.is_preparing || self.saving.is_running();
+        if !self.life.wants_retry || is_busy {
+            return;
+        }
+        self.life.wants_retry = false;
+        self.life.has_failed = false;
+        self.life.is_prepared = false;
+        self.life.is_reopening = true;
+        self.release();
+        self.shared.set_status(|status| status.failure = None);
+    }
+
     /// Takes the next step towards what the user wants.
     pub(super) fn reconcile(&mut self, now: Instant) {
+        self.retry();
         match self.control.state {
             _ if self.life.is_closing() => self.wind_down(now),
             State::Stopped => self.wind_down(now),
             state => self.wind_up(now, state.activity()),
         }
+        self.begin_move();
         self.begin_check();
         self.finish_files();
         self.note_complete(now);
@@ -146,7 +172,7 @@ impl Driver {
             }
             return;
         }
-        if self.checks.must_come_first() {
+        if self.life.is_reopening || self.checks.must_come_first() {
             return;
         }
         self.prepare();
@@ -158,7 +184,7 @@ impl Driver {
 
     /// Has files made as the priorities want them.
     fn prepare(&mut self) {
-        if self.life.is_prepared || self.life.is_preparing {
+        if self.life.is_prepared || self.life.is_preparing || self.moves.is_running() {
             return;
         }
         if self.read_only {
@@ -198,6 +224,7 @@ impl Driver {
         self.checks.cancel_initial();
         if self.life.is_closing() {
             self.checks.cancel_all();
+            self.moves.cancel();
         }
         self.step_down();
         let is_done = self.life.stop == Stop::Done && self.trackers.is_finished();
@@ -215,24 +242,30 @@ impl Driver {
         }
         if self.life.stop == Stop::Saving && !self.save_before_stop() {
             self.life.stop = Stop::Releasing;
-            let (storage, inputs) = (self.store.storage().clone(), self.inputs.clone());
-            self.core.disk.submit(move || {
-                if let Err(error) = storage.release() {
-                    tracing::warn!(%error, "cannot close files");
-                }
-                let _ = inputs.send(Input::Released);
-            });
+            self.release();
         }
-        if self.life.stop == Stop::Done && !self.checks.is_idle() {
-            // A check opens files again.
+        let is_at_files = !self.checks.is_idle() || self.moves.is_running();
+        if self.life.stop == Stop::Done && is_at_files {
+            // These open files again.
             self.life.stop = Stop::Settling;
         }
+    }
+
+    /// Closes files and maps.
+    fn release(&self) {
+        let (storage, inputs) = (self.store.storage().clone(), self.inputs.clone());
+        self.core.disk.submit(move || {
+            if let Err(error) = storage.release() {
+                tracing::warn!(%error, "cannot close files");
+            }
+            let _ = inputs.send(Input::Released);
+        });
     }
 
     /// Whether nothing is with the disk threads.
     fn is_quiet(&self) -> bool {
         let is_working = self.completing > 0 || self.life.is_preparing || self.files.is_finishing();
-        !is_working && self.checks.is_idle()
+        !is_working && self.checks.is_idle() && !self.moves.is_running()
     }
 
     /// Says so when all that is wanted is there and the files are finished.
@@ -255,6 +288,11 @@ impl Driver {
         self.saving.hurry(now);
     }
 
+    /// Whether it has failed, and nothing is on its way to the disk any more.
+    fn has_come_to_rest(&self) -> bool {
+        self.life.has_failed && !self.life.wants_retry && self.completing == 0
+    }
+
     /// Says so when everything that the user asked for has taken effect.
     fn note_settled(&mut self) {
         let state = self.control.state;
@@ -263,10 +301,13 @@ impl Driver {
             State::Stopped => stop == Stop::Done,
             _ if self.life.is_closing() => false,
             _ => {
-                self.life.has_failed
+                self.has_come_to_rest()
                     || (self.life.is_prepared && self.swarm.activity() == state.activity())
             }
         };
+        if is_settled && self.life.has_failed && self.publisher.due().is_some() {
+            self.publish(super::now());
+        }
         let phase = match (state, stop) {
             (_, Stop::Done) => Phase::Stopped,
             (_, Stop::Settling | Stop::Saving | Stop::Releasing) => Phase::Stopping,

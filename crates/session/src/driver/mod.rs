@@ -7,9 +7,11 @@
 mod actions;
 mod checks;
 mod disk;
+mod doubt;
 mod files;
 mod gather;
 mod lifecycle;
+mod moves;
 mod publish;
 mod saving;
 mod trackers;
@@ -17,7 +19,6 @@ mod trackers;
 use std::collections::HashMap;
 use std::mem;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,15 +36,17 @@ use tokio_util::sync::CancellationToken;
 use crate::disk::{DiskEvent, Lane, Op};
 use crate::peer::{Connection, HandshakeFailure, Outbox, Report};
 use crate::peer_id::random_u64;
-use crate::resume::{Beginning, Start};
+use crate::resume::{Beginning, Loaded};
 use crate::session::Core;
 use crate::torrent::{CheckOrder, Control, Shared, Torrent};
-use crate::{Event, TorrentError};
+use crate::{Event, ResumePolicy, TorrentError};
 
 use checks::Checks;
 use files::Files;
 use gather::Gather;
 use lifecycle::Life;
+pub(crate) use moves::Rearrange;
+use moves::{Moves, Rearranged};
 use publish::Publisher;
 use saving::Saving;
 use trackers::Trackers;
@@ -62,7 +65,8 @@ pub(crate) struct Parts {
     pub(crate) core: Arc<Core>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) storage: Arc<dyn Storage>,
-    pub(crate) start: Start,
+    pub(crate) start: Loaded,
+    pub(crate) resume_policy: ResumePolicy,
     /// Tracker URLs by tier.
     pub(crate) trackers: Vec<Vec<String>>,
     /// Whether they are the user's choice.
@@ -75,6 +79,7 @@ pub(crate) struct Parts {
 #[derive(Debug)]
 pub(crate) enum Command {
     ResumeData(oneshot::Sender<Result<ResumeData, TorrentError>>),
+    Rearrange(Rearrange),
 }
 
 /// Something that has happened. What is under way is bounded by who started it, so the channel need not be.
@@ -103,6 +108,10 @@ pub(crate) enum Input {
     Announced(AnnounceId, String, Result<AnnounceResponse, TrackerError>),
     /// What is on disk was made durable, and resume data saved.
     Saved(Result<ResumeData, StoreError>),
+    /// Files were moved or renamed, or not.
+    Rearranged(Rearranged),
+    /// Nothing could be moved: there was no thread for it.
+    NotRearranged,
     /// Files are closed.
     Released,
 }
@@ -118,7 +127,12 @@ pub(crate) fn reserved() -> Reserved {
 pub(crate) fn spawn(parts: Parts) -> Torrent {
     let (commands, command_receiver) = mpsc::channel(COMMANDS);
     let (inputs, input_receiver) = mpsc::unbounded_channel();
-    let torrent = Torrent::new(parts.shared.clone(), commands, inputs.clone());
+    let torrent = Torrent::new(
+        parts.shared.clone(),
+        parts.storage.clone(),
+        commands,
+        inputs.clone(),
+    );
     tokio::spawn(run(parts, command_receiver, inputs, input_receiver));
     torrent
 }
@@ -132,7 +146,6 @@ async fn run(
 ) {
     let shared = parts.shared.clone();
     let core = parts.core.clone();
-    let resume_path = parts.start.path.clone();
     let look = {
         let (info, storage) = (shared.info.clone(), parts.storage.clone());
         let start = mem::take(&mut parts.start);
@@ -140,7 +153,7 @@ async fn run(
     };
     tokio::select! {
         beginning = look => {
-            let driver = Driver::new(parts, beginning, resume_path, inputs);
+            let driver = Driver::new(parts, beginning, inputs);
             driver.run(commands, input_receiver).await;
         }
         // A disk that hangs must not hold up a shutdown.
@@ -186,6 +199,7 @@ struct Driver {
     files: Files,
     trackers: Trackers,
     saving: Saving,
+    moves: Moves,
     publisher: Publisher,
 }
 
@@ -198,7 +212,6 @@ impl Driver {
     fn new(
         parts: Parts,
         beginning: Result<Beginning, StorageError>,
-        resume_path: Option<PathBuf>,
         inputs: mpsc::UnboundedSender<Input>,
     ) -> Self {
         let Parts { core, shared, .. } = parts;
@@ -227,12 +240,15 @@ impl Driver {
             }
         }
         shared.published.lock().earlier = beginning.earlier;
+        let is_kept = shared.whereabouts.lock().resume.is_some();
+        tell_beginning(&shared, &beginning);
         let (reports, report_receiver) = mpsc::channel(REPORTS);
         let mut driver = Self {
             files: Files::new(&info, &beginning.have),
             checks: Checks::new(beginning.to_check),
             trackers: Trackers::new(&parts.trackers, parts.trust_trackers, info.is_private()),
-            saving: Saving::new(resume_path, core.checkpoint_interval),
+            saving: Saving::new(is_kept, core.sync),
+            moves: Moves::new(parts.resume_policy),
             publisher: Publisher::new(now()),
             life: Life::default(),
             control: Control {
@@ -331,6 +347,7 @@ impl Driver {
     fn handle_command(&mut self, command: Command) {
         match command {
             Command::ResumeData(reply) => self.saving.ask(reply),
+            Command::Rearrange(order) => self.moves.push(order),
         }
     }
 
@@ -353,6 +370,8 @@ impl Driver {
             Input::Finished(outcomes) => self.files_finished(outcomes),
             Input::Announced(id, url, outcome) => self.announced(now, id, url, outcome),
             Input::Saved(outcome) => self.saved(outcome),
+            Input::Rearranged(outcome) => self.rearranged(outcome),
+            Input::NotRearranged => self.not_rearranged(),
             Input::Released => self.life.released(),
         }
     }
@@ -371,6 +390,10 @@ impl Driver {
 
     /// Something went wrong that the user has to see to: nothing more is downloaded or served.
     fn fail(&mut self, error: TorrentError) {
+        if self.swarm.activity() == Activity::Active {
+            self.swarm.set_activity(now(), Activity::Paused);
+        }
+        self.doubt_after(&error);
         if self.life.fail() {
             tracing::error!(torrent = self.shared.info.name(), %error, "the disk failed");
             let failure = error.clone();
@@ -378,6 +401,20 @@ impl Driver {
                 .set_status(|status| status.failure = Some(failure));
             self.shared.listeners.tell(&Event::Failed(error));
         }
+    }
+}
+
+/// Says what of the resume data could not be taken over.
+fn tell_beginning(shared: &Shared, beginning: &Beginning) {
+    if let Some(error) = &beginning.refused {
+        tracing::warn!(torrent = shared.info.name(), %error, "resume data is not used");
+        shared.listeners.tell(&Event::ResumeRefused(error.clone()));
+    }
+    if !beginning.changed.is_empty() {
+        shared.listeners.tell(&Event::FilesChanged {
+            files: beginning.changed.as_slice().into(),
+            pieces: beginning.to_check.len() as u32,
+        });
     }
 }
 

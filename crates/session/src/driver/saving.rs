@@ -1,21 +1,21 @@
 //! Making durable what is there, and keeping resume data.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use headwater_store::{ResumeData, StoreError};
+use headwater_metainfo::{FileIndex, InfoHash, SafePath};
+use headwater_store::{PieceStore, ResumeData, StoreError};
 use tokio::sync::oneshot;
 
 use super::{Driver, Input};
-use crate::{TorrentError, resume};
+use crate::{SyncPolicy, TorrentError, resume};
 
 type Reply = oneshot::Sender<Result<ResumeData, TorrentError>>;
 
 /// When resume data is saved next, and who waits for it.
 pub(super) struct Saving {
-    path: Option<PathBuf>,
-    /// Time between two saves while pieces come in.
-    interval: Duration,
+    /// Resume data has a place.
+    is_kept: bool,
+    policy: SyncPolicy,
     due: Option<Instant>,
     is_dirty: bool,
     is_running: bool,
@@ -23,10 +23,10 @@ pub(super) struct Saving {
 }
 
 impl Saving {
-    pub(super) fn new(path: Option<PathBuf>, interval: Duration) -> Self {
+    pub(super) fn new(is_kept: bool, policy: SyncPolicy) -> Self {
         Self {
-            path,
-            interval,
+            is_kept,
+            policy,
             due: None,
             is_dirty: false,
             is_running: false,
@@ -43,16 +43,24 @@ impl Saving {
         self.is_dirty = true;
     }
 
-    /// Saves within a while.
+    /// Whether that is being done.
+    pub(super) fn is_running(&self) -> bool {
+        self.is_running
+    }
+
+    /// A piece came: saves when the policy says so.
     pub(super) fn schedule(&mut self, now: Instant) {
-        if self.path.is_some() {
-            self.due.get_or_insert(now + self.interval);
-        }
+        let delay = match self.policy {
+            SyncPolicy::Interval(interval) => interval,
+            SyncPolicy::EveryPiece => Duration::ZERO,
+            SyncPolicy::AtEnd => return,
+        };
+        self.due.get_or_insert(now + delay);
     }
 
     /// Saves now, if there is anything new and a place for it.
     pub(super) fn hurry(&mut self, now: Instant) {
-        if self.path.is_some() && self.is_dirty {
+        if self.is_kept && self.is_dirty {
             self.due = Some(now);
         }
     }
@@ -66,7 +74,10 @@ impl Saving {
 impl Driver {
     pub(super) fn save_if_due(&mut self, now: Instant) {
         let is_due = self.saving.due.is_some_and(|due| due <= now);
-        if !self.saving.is_running && (is_due || !self.saving.replies.is_empty()) {
+        if !self.saving.is_running
+            && !self.moves.is_running()
+            && (is_due || !self.saving.replies.is_empty())
+        {
             self.save();
         }
     }
@@ -83,6 +94,22 @@ impl Driver {
         self.saving.is_running = true;
         self.saving.is_dirty = false;
         self.saving.due = None;
+        let maker = self.resume_maker();
+        let path = self.shared.whereabouts.lock().resume.clone();
+        let (store, inputs) = (self.store.clone(), self.inputs.clone());
+        self.core.disk.submit(move || {
+            let data = maker.make(&store);
+            if let (Ok(data), Some(path)) = (&data, path)
+                && let Err(error) = resume::save(data, &path)
+            {
+                tracing::warn!(%error, "resume data is not saved");
+            }
+            let _ = inputs.send(Input::Saved(data));
+        });
+    }
+
+    /// What resume data says beside what is on disk.
+    pub(super) fn resume_maker(&self) -> ResumeMaker {
         let stats = self.swarm.stats();
         let earlier = self.shared.published.lock().earlier;
         let priorities = {
@@ -92,22 +119,14 @@ impl Driver {
                 .map(|&each| each.min(u32::from(u8::MAX)) as u8)
                 .collect()
         };
-        let (store, info_hash) = (self.store.clone(), self.shared.store_hash());
-        let (path, inputs) = (self.saving.path.clone(), self.inputs.clone());
-        self.core.disk.submit(move || {
-            let data = store.checkpoint().map(|checkpoint| ResumeData {
-                priorities,
-                uploaded: earlier.uploaded + stats.uploaded,
-                downloaded: earlier.downloaded + stats.downloaded,
-                ..ResumeData::new(info_hash, checkpoint)
-            });
-            if let (Ok(data), Some(path)) = (&data, path)
-                && let Err(error) = resume::save(data, &path)
-            {
-                tracing::warn!(%error, "resume data is not saved");
-            }
-            let _ = inputs.send(Input::Saved(data));
-        });
+        let renamed = self.shared.whereabouts.lock().renamed.clone();
+        ResumeMaker {
+            info_hash: self.shared.store_hash(),
+            priorities,
+            renamed: renamed.into_iter().collect(),
+            uploaded: earlier.uploaded + stats.uploaded,
+            downloaded: earlier.downloaded + stats.downloaded,
+        }
     }
 
     pub(super) fn saved(&mut self, outcome: Result<ResumeData, StoreError>) {
@@ -119,5 +138,27 @@ impl Driver {
         if let Err(error) = outcome {
             self.fail(error);
         }
+    }
+}
+
+/// Makes resume data on a disk thread.
+pub(super) struct ResumeMaker {
+    info_hash: InfoHash,
+    priorities: Vec<u8>,
+    pub(super) renamed: Vec<(FileIndex, SafePath)>,
+    uploaded: u64,
+    downloaded: u64,
+}
+
+impl ResumeMaker {
+    /// Makes durable what is there, and claims that.
+    pub(super) fn make(self, store: &PieceStore) -> Result<ResumeData, StoreError> {
+        Ok(ResumeData {
+            priorities: self.priorities,
+            renamed: self.renamed,
+            uploaded: self.uploaded,
+            downloaded: self.downloaded,
+            ..ResumeData::new(self.info_hash, store.checkpoint()?)
+        })
     }
 }

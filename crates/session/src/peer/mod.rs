@@ -9,5 +9,7 @@ mod writer;
 
 pub(crate) use connect::Dialler;
 pub(crate) use handshake::{Connection, HandshakeFailure, Hello, accept_handshake};
+#[cfg(test)]
+pub(crate) use outbox::Outbound;
 pub(crate) use outbox::{Outbox, ServeTarget};
 pub(crate) use task::{CloseReason, PeerContext, Report, run};

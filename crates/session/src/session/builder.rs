@@ -22,6 +22,29 @@ use crate::{ResumePolicy, SessionError};
 /// Connections at most that are being made at a time, of all torrents together.
 const HALF_OPEN: usize = 100;
 
+/// When pieces that were downloaded are made durable, so that they survive the machine losing power, and
+/// [resume data](crate::ResumePolicy) is saved that claims them. A killed process alone loses nothing: written pieces are with the
+/// system, and files that changed since the last save are checked at the next start.
+///
+/// Whatever is chosen, it is done as well when the torrent completes, pauses, stops or is shut down, and resume data claims only
+/// what was durable before it was saved. Peers are told of a piece when it is written, not when it is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SyncPolicy {
+    /// This long after a piece came, for all that came by then. The default: a minute.
+    Interval(Duration),
+    /// After every piece, or as often as the disk can do it. Slow where a sync is.
+    EveryPiece,
+    /// Left to the system until the torrent completes, pauses or stops.
+    AtEnd,
+}
+
+impl Default for SyncPolicy {
+    fn default() -> Self {
+        Self::Interval(Duration::from_mins(1))
+    }
+}
+
 /// Options for a [`Session`]. Made by [`Session::builder`].
 #[derive(Debug, Clone)]
 #[must_use = "a session is made by start"]
@@ -35,12 +58,12 @@ pub struct SessionBuilder {
     upload_limit: u64,
     disk_threads: usize,
     write_back_bytes: usize,
+    sync: SyncPolicy,
     files: PoolOptions,
     peer_id: Option<PeerId>,
     client: String,
     trackers: bool,
     resume: ResumePolicy,
-    checkpoint_interval: Duration,
     shutdown_timeout: Duration,
 }
 
@@ -57,12 +80,12 @@ impl Default for SessionBuilder {
             upload_limit: 0,
             disk_threads: processors.clamp(2, 8),
             write_back_bytes: 32 << 20,
+            sync: SyncPolicy::default(),
             files: PoolOptions::default(),
             peer_id: None,
             client: concat!("Headwater ", env!("CARGO_PKG_VERSION")).to_owned(),
             trackers: true,
             resume: ResumePolicy::Off,
-            checkpoint_interval: Duration::from_mins(1),
             shutdown_timeout: Duration::from_secs(3),
         }
     }
@@ -122,6 +145,11 @@ impl SessionBuilder {
         self.with(|options| options.write_back_bytes = bytes)
     }
 
+    /// When a download is made durable, and its resume data saved. Once a minute.
+    pub fn sync_policy(self, policy: SyncPolicy) -> Self {
+        self.with(|options| options.sync = policy)
+    }
+
     /// How many files and maps are kept open, by all torrents together. No more files than half of the descriptors that the
     /// system allows the process.
     pub fn files(self, files: PoolOptions) -> Self {
@@ -146,12 +174,6 @@ impl SessionBuilder {
     /// Where torrents keep their resume data by themselves; nowhere unless given.
     pub fn resume_policy(self, policy: ResumePolicy) -> Self {
         self.with(|options| options.resume = policy)
-    }
-
-    /// Time between two checkpoints of a torrent while pieces come in: what was written is made durable, and resume data is
-    /// saved. That is what a killed process or a power cut costs at most. A minute unless given.
-    pub fn checkpoint_interval(self, interval: Duration) -> Self {
-        self.with(|options| options.checkpoint_interval = interval)
     }
 
     /// What saying goodbye may take, trackers that do not answer and slow disks included. 3 seconds.
@@ -213,9 +235,9 @@ impl SessionBuilder {
             upload_limit: Arc::new(Bucket::new(self.upload_limit)),
             buffers: ReadBuffers::new(self.write_back_bytes),
             write_back_bytes: self.write_back_bytes,
+            sync: self.sync,
             check_threads: self.disk_threads,
             checks: Arc::new(Semaphore::new(1)),
-            checkpoint_interval: self.checkpoint_interval,
             shutdown_timeout: self.shutdown_timeout,
             closing: CancellationToken::new(),
         })

@@ -12,20 +12,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_metainfo::{Info, InfoHash, Metainfo, PeerId};
-use headwater_store::Pool;
+use headwater_store::{Pool, StorageError};
 use headwater_wire::ReadBuffers;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub use builder::SessionBuilder;
+pub use builder::{SessionBuilder, SyncPolicy};
 
 use crate::add::{Add, Options};
 use crate::disk::DiskPool;
 use crate::event::Listeners;
 use crate::limit::Bucket;
 use crate::peer::Dialler;
-use crate::torrent::{Control, Origin, Pieces, Shared};
+use crate::torrent::{Control, Origin, Pieces, Shared, Whereabouts};
 use crate::{AddError, Events, ResumePolicy, Source, Torrent, driver, generate_peer_id};
 
 /// Many torrents behind one port, with limits that they share. A handle, cheap to clone.
@@ -78,11 +78,10 @@ pub(crate) struct Core {
     pub(crate) upload_limit: Arc<Bucket>,
     pub(crate) buffers: ReadBuffers,
     pub(crate) write_back_bytes: usize,
+    pub(crate) sync: SyncPolicy,
     pub(crate) check_threads: usize,
     /// One hash check at a time, so that disks are read in order.
     pub(crate) checks: Arc<Semaphore>,
-    /// Time between two saves while pieces come in.
-    pub(crate) checkpoint_interval: Duration,
     /// What a torrent may take to say goodbye.
     pub(crate) shutdown_timeout: Duration,
     /// The session is over.
@@ -158,6 +157,27 @@ impl Session {
         self.0.torrents.forget(torrent);
     }
 
+    /// [Removes](Self::remove) a torrent and deletes its data: every file of it, its part file and its resume data, and folders that
+    /// this leaves empty, but never the base directory or what is not the torrent's.
+    ///
+    /// On an error the torrent is removed all the same, and its data is all there.
+    pub async fn remove_with_data(&self, torrent: &Torrent) -> Result<(), StorageError> {
+        torrent.close();
+        torrent.closed().await;
+        let (storage, resume) = (torrent.storage().clone(), torrent.resume_path());
+        let delete = move || {
+            storage.delete(&mut |_| Ok(()))?;
+            if let Some(resume) = resume {
+                // It claims nothing that its stamps do not take back.
+                let _ = std::fs::remove_file(resume);
+            }
+            Ok(())
+        };
+        let deleted = self.0.core.disk.run(delete).await;
+        self.0.torrents.forget(torrent);
+        deleted
+    }
+
     /// Bytes a second at most that all torrents together receive, everything on the wire counted; 0 = no limit.
     pub fn set_download_limit(&self, bytes_per_second: u64) {
         self.0.core.download_limit.set_rate(bytes_per_second);
@@ -227,11 +247,27 @@ impl Session {
         let pieces = Pieces::new(info.clone(), options.file_priorities(&metainfo)?);
         let make_storage =
             options.storage_maker(info.clone(), pieces.wanted_files(), core.files.clone());
-        let storage = core.disk.run(make_storage).await?;
+        let resume_policy = options.take_resume_policy(&defaults.resume);
+        let start = options.make_start(&info, &resume_policy);
+        let open = {
+            let info = info.clone();
+            move || {
+                // First, because it knows which files were renamed.
+                let start = start.load(&info);
+                make_storage(start.renamed()).map(|storage| (start, storage))
+            }
+        };
+        let (start, storage) = core.disk.run(open).await?;
+        let whereabouts = Whereabouts {
+            dir: options.dir().clone(),
+            renamed: start.renamed().into_iter().collect(),
+            resume: start.path.clone(),
+        };
         let parts = driver::Parts {
             core: core.clone(),
             storage,
-            start: options.make_start(&info, &defaults.resume),
+            start,
+            resume_policy,
             trackers: if defaults.trackers && options.trackers {
                 metainfo.trackers().to_vec()
             } else {
@@ -240,7 +276,12 @@ impl Session {
             trust_trackers: options.trust_trackers.unwrap_or_default(),
             read_only: options.read_only,
             max_peers: defaults.max_peers,
-            shared: Arc::new(Shared::new(defaults.origin(options, pieces, info))),
+            shared: Arc::new(Shared::new(defaults.origin(
+                options,
+                pieces,
+                info,
+                whereabouts,
+            ))),
         };
         let events = parts.shared.listeners.subscribe();
         let torrent = torrents.insert(info_hash, || driver::spawn(parts))?;
@@ -249,14 +290,20 @@ impl Session {
 }
 
 impl Defaults {
-    fn origin(&self, options: Options, pieces: Pieces, info: Arc<Info>) -> Origin {
+    fn origin(
+        &self,
+        options: Options,
+        pieces: Pieces,
+        info: Arc<Info>,
+        whereabouts: Whereabouts,
+    ) -> Origin {
         Origin {
             info,
             peer_id: options
                 .peer_id
                 .or(self.peer_id)
                 .unwrap_or_else(generate_peer_id),
-            dir: options.dir().clone(),
+            whereabouts,
             download_limit: options.download_limit,
             upload_limit: options.upload_limit,
             pieces,

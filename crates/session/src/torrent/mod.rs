@@ -2,23 +2,24 @@
 
 mod hashcheck;
 mod pieces;
+mod places;
 mod shared;
 mod snapshot;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use headwater_metainfo::{Bitfield, FileIndex, Info, InfoHash, InfoHashes, PeerId};
-use headwater_store::ResumeData;
+use headwater_store::{ResumeData, Storage};
 use headwater_tracker::TierSnapshot;
 use tokio::sync::{mpsc, oneshot};
 
 pub use hashcheck::{Check, CheckReport, Hashcheck};
 pub(crate) use hashcheck::{CheckOrder, Tally};
 pub(crate) use pieces::Pieces;
-pub(crate) use shared::{Control, Origin, Phase, Shared, Status, Transferred};
+pub(crate) use shared::{Control, Origin, Phase, Shared, Status, Transferred, Whereabouts};
 pub use snapshot::{FileInfo, PeerInfo, Stats};
 
 use crate::driver::{Command, Input};
@@ -36,6 +37,7 @@ pub struct Torrent(Arc<Handle>);
 #[derive(Debug)]
 struct Handle {
     shared: Arc<Shared>,
+    storage: Arc<dyn Storage>,
     commands: mpsc::Sender<Command>,
     inputs: mpsc::UnboundedSender<Input>,
 }
@@ -43,11 +45,13 @@ struct Handle {
 impl Torrent {
     pub(crate) fn new(
         shared: Arc<Shared>,
+        storage: Arc<dyn Storage>,
         commands: mpsc::Sender<Command>,
         inputs: mpsc::UnboundedSender<Input>,
     ) -> Self {
         Self(Arc::new(Handle {
             shared,
+            storage,
             commands,
             inputs,
         }))
@@ -55,6 +59,15 @@ impl Torrent {
 
     fn shared(&self) -> &Shared {
         &self.0.shared
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        &self.0.storage
+    }
+
+    /// Where it keeps its resume data by itself.
+    pub(crate) fn resume_path(&self) -> Option<PathBuf> {
+        self.shared().whereabouts.lock().resume.clone()
     }
 
     pub(crate) fn inputs(&self) -> &mpsc::UnboundedSender<Input> {
@@ -110,8 +123,8 @@ impl Torrent {
     }
 
     /// The base directory, absolute. A torrent of several files has its own folder below it.
-    pub fn dir(&self) -> &Path {
-        &self.shared().dir
+    pub fn dir(&self) -> PathBuf {
+        self.shared().whereabouts.lock().dir.clone()
     }
 }
 
@@ -171,12 +184,13 @@ impl Torrent {
 
     /// Every file.
     pub fn files(&self) -> Vec<FileInfo> {
+        let places = self.shared().whereabouts.lock().clone();
         let pieces = self.shared().pieces.lock();
         let files = self.info().layout().iter();
         files
             .map(|(index, entry)| FileInfo {
                 index,
-                path: entry.path().under(self.dir()),
+                path: places.path(index, entry),
                 length: entry.length(),
                 priority: pieces.file_priorities()[index.as_usize()],
                 done: pieces.done_of(index),

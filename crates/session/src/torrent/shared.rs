@@ -1,12 +1,13 @@
 //! What a torrent's handles and its loop share. Every lock is held for a moment only, so that no getter waits for the loop.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use headwater_metainfo::{Info, InfoHash, PeerId, PieceIndex};
+use headwater_metainfo::{FileEntry, FileIndex, Info, InfoHash, PeerId, PieceIndex, SafePath};
 use headwater_store::Contents;
 use headwater_swarm::{PeerSnapshot, Stats as SwarmStats};
 use headwater_tracker::TierSnapshot;
@@ -22,7 +23,8 @@ pub(crate) struct Shared {
     pub(crate) info: Arc<Info>,
     pub(crate) info_hash: InfoHash,
     pub(crate) peer_id: PeerId,
-    pub(crate) dir: PathBuf,
+    /// Where its files are. Changed by the loop.
+    pub(crate) whereabouts: Mutex<Whereabouts>,
     pub(crate) listeners: Listeners,
     pub(crate) download_limit: Arc<Bucket>,
     pub(crate) upload_limit: Arc<Bucket>,
@@ -36,6 +38,25 @@ pub(crate) struct Shared {
     control: Mutex<Control>,
     control_changed: Notify,
     status: watch::Sender<Status>,
+}
+
+/// Where a torrent's files are.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Whereabouts {
+    /// The base directory, absolute.
+    pub(crate) dir: PathBuf,
+    /// Files that lie elsewhere below it than the torrent says.
+    pub(crate) renamed: BTreeMap<FileIndex, SafePath>,
+    /// Where resume data is kept.
+    pub(crate) resume: Option<PathBuf>,
+}
+
+impl Whereabouts {
+    /// Where a file is or will be.
+    pub(crate) fn path(&self, file: FileIndex, entry: &FileEntry) -> PathBuf {
+        let path = self.renamed.get(&file).unwrap_or_else(|| entry.path());
+        path.under(&self.dir)
+    }
 }
 
 /// What the user wants of a torrent.
@@ -129,7 +150,7 @@ impl CheckProgress {
 pub(crate) struct Origin {
     pub(crate) info: Arc<Info>,
     pub(crate) peer_id: PeerId,
-    pub(crate) dir: PathBuf,
+    pub(crate) whereabouts: Whereabouts,
     pub(crate) listeners: Listeners,
     pub(crate) download_limit: u64,
     pub(crate) upload_limit: u64,
@@ -143,7 +164,7 @@ impl Shared {
             info_hash: origin.info.info_hashes().primary(),
             info: origin.info,
             peer_id: origin.peer_id,
-            dir: origin.dir,
+            whereabouts: Mutex::new(origin.whereabouts),
             listeners: origin.listeners,
             download_limit: Arc::new(Bucket::new(origin.download_limit)),
             upload_limit: Arc::new(Bucket::new(origin.upload_limit)),

@@ -139,7 +139,7 @@ fn mode(executable: bool) -> u32 {
 ///
 /// A program that swaps folders for links between this look and the opening is not kept out; on Linux the kernel does
 /// both in one step.
-fn refuse_links_out_of(base: &Path, path: &Path) -> io::Result<()> {
+pub(super) fn refuse_links_out_of(base: &Path, path: &Path) -> io::Result<()> {
     let mut existing = path;
     while std::fs::symlink_metadata(existing).is_err() {
         match existing.parent() {

@@ -5,9 +5,11 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use headwater_metainfo::{FileEntry, FileIndex, FileLayout, FileSpan};
+use parking_lot::Mutex;
 
 use super::FileStorage;
 use crate::positioned::write_all_at;
+use crate::ranges::RangeSet;
 use crate::{Operation, StorageError, StorageErrorKind};
 
 /// Bytes that move at a time.
@@ -24,6 +26,22 @@ pub(super) enum Place {
     Part,
     /// Nowhere.
     Pad,
+}
+
+/// Where every file's writes go, and what is written while files are copied to elsewhere.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    pub(super) of: Box<[Place]>,
+    /// Positions in the torrent that were written since they may have been copied; `None` unless files move.
+    pub(super) written: Option<Mutex<RangeSet>>,
+}
+
+impl Places {
+    pub(super) fn note_write(&self, range: Range<u64>) {
+        if let Some(written) = &self.written {
+            written.lock().insert(range);
+        }
+    }
 }
 
 /// A run of a write that goes to one place.
@@ -80,18 +98,17 @@ pub(super) fn segments<'a>(
 impl FileStorage {
     pub(super) fn initial_places(&self, wanted: &[bool]) -> Result<Box<[Place]>, StorageError> {
         self.check_wanted(wanted)?;
-        let files = self.contents.layout().files().iter().enumerate();
-        let place = |(index, entry): (usize, &FileEntry)| {
+        let place = |(file, entry): (FileIndex, &FileEntry)| {
             if entry.is_pad() {
                 return Place::Pad;
             }
-            match wanted.get(index) {
-                Some(false) if self.exists(entry) => Place::Kept,
+            match wanted.get(file.as_usize()) {
+                Some(false) if self.exists(file) => Place::Kept,
                 Some(false) => Place::Part,
                 _ => Place::Real,
             }
         };
-        Ok(files.map(place).collect())
+        Ok(self.contents.layout().iter().map(place).collect())
     }
 
     fn check_wanted(&self, wanted: &[bool]) -> Result<(), StorageError> {
@@ -103,22 +120,23 @@ impl FileStorage {
         let kind = StorageErrorKind::OutOfRange;
         Err(StorageError::new(
             Operation::Change,
-            &self.base,
+            self.base_dir(),
             kind,
             cause,
         ))
     }
 
-    pub(super) fn exists(&self, entry: &FileEntry) -> bool {
-        std::fs::symlink_metadata(entry.path().under(&self.base)).is_ok()
+    pub(super) fn exists(&self, file: FileIndex) -> bool {
+        std::fs::symlink_metadata(self.path(file)).is_ok()
     }
 
     /// Changes which files are wanted, and moves data to where it now belongs.
     pub(super) fn move_to_places(&self, wanted: &[bool]) -> Result<(), StorageError> {
+        let _changing = self.changing.lock();
         let mut places = self.places.write();
         let new = self.initial_places(wanted)?;
         if self.read_only {
-            *places = new;
+            places.of = new;
             return Ok(());
         }
         let is_prepared = self.is_prepared.load(Ordering::Relaxed);
@@ -127,10 +145,10 @@ impl FileStorage {
             if matches!(new[at], Place::Real | Place::Kept) {
                 self.move_out_of_part(file, entry)?;
             }
-            if is_prepared && new[at] == Place::Real && places[at] != Place::Real {
+            if is_prepared && new[at] == Place::Real && places.of[at] != Place::Real {
                 self.prepare_file(file, entry)?;
             }
-            places[at] = new[at];
+            places.of[at] = new[at];
         }
         Ok(())
     }
@@ -156,9 +174,11 @@ impl FileStorage {
                 let offset = piece.start - entry.offset();
                 write_all_at(&open.file, &mut [IoSlice::new(&buf)], offset, self.portable)
                     .map_err(|error| self.error(Operation::Write, file, error))?;
+                open.identity.reaches(offset + buf.len() as u64);
             }
         }
         drop(part);
+        self.seen.touch(file);
         open.file
             .sync_all()
             .map_err(|error| self.error(Operation::Sync, file, error))?;
@@ -176,7 +196,7 @@ impl FileStorage {
         if data.iter().all(is_zero) {
             return Ok(());
         }
-        let path = self.entry(span.file).path().under(&self.base);
+        let path = self.path(span.file);
         let cause = "a pad file must be zeros";
         let kind = StorageErrorKind::Unsupported;
         Err(StorageError::new(Operation::Write, path, kind, cause))

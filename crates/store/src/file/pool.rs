@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::buffers::Buffers;
 use super::map::Windows;
+use super::seen::Identity;
 
 /// How much a [`Pool`] keeps at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,7 @@ pub(super) struct Key {
 pub(super) struct OpenFile {
     pub(super) file: File,
     pub(super) writable: bool,
+    pub(super) identity: Arc<Identity>,
 }
 
 impl Default for Pool {

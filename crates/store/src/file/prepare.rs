@@ -17,11 +17,13 @@ const MANY_FILES: usize = 32;
 
 impl FileStorage {
     pub(super) fn prepare_all(&self) -> Result<(), StorageError> {
-        std::fs::create_dir_all(&self.base)
-            .map_err(|error| StorageError::from_io(Operation::Create, &self.base, error))?;
+        let _changing = self.changing.lock();
+        let base = self.base_dir();
+        std::fs::create_dir_all(&base)
+            .map_err(|error| StorageError::from_io(Operation::Create, base, error))?;
         let places = self.places.write();
         for (file, entry) in self.contents.layout().iter() {
-            let place = places[file.as_usize()];
+            let place = places.of[file.as_usize()];
             if matches!(place, Place::Real | Place::Kept) {
                 self.move_out_of_part(file, entry)?;
             }
@@ -40,8 +42,9 @@ impl FileStorage {
         entry: &FileEntry,
     ) -> Result<(), StorageError> {
         if let Some(target) = entry.symlink_target() {
-            let text = target.from_link(entry.path());
-            return self.create_link(file, entry, &text);
+            let names = self.names();
+            let text = target.from_link(names.relative(self.contents.layout(), file));
+            return self.create_link(file, &text);
         }
         if entry.length() == 0 {
             return self.open_for_writing(file).map(drop);
@@ -49,19 +52,19 @@ impl FileStorage {
         if self.allocation == Allocation::Sparse || self.portable {
             return Ok(());
         }
+        if reserve::is_reserved(&self.path(file), entry.length()) {
+            return Ok(());
+        }
         let open = self.open_for_writing(file)?;
+        self.seen.touch(file);
         reserve::reserve(&open.file, entry.length())
             .map_err(|error| self.error(Operation::Reserve, file, error))
     }
 
     #[cfg(unix)]
-    fn create_link(
-        &self,
-        file: FileIndex,
-        entry: &FileEntry,
-        text: &str,
-    ) -> Result<(), StorageError> {
-        let location = self.location(entry);
+    fn create_link(&self, file: FileIndex, text: &str) -> Result<(), StorageError> {
+        let names = self.names();
+        let location = self.location(&names, file);
         let made = location
             .create_parents()
             .and_then(|()| std::os::unix::fs::symlink(text, location.full_path()));
@@ -70,7 +73,7 @@ impl FileStorage {
                 Err(self.error(Operation::Create, file, error))
             }
             _ => {
-                self.note_new_entry(entry);
+                self.note_new_entry(file);
                 Ok(())
             }
         }
@@ -78,25 +81,29 @@ impl FileStorage {
 
     /// Links need a privilege here that few users have.
     #[cfg(not(unix))]
-    fn create_link(
-        &self,
-        _file: FileIndex,
-        _entry: &FileEntry,
-        _text: &str,
-    ) -> Result<(), StorageError> {
+    fn create_link(&self, _file: FileIndex, _text: &str) -> Result<(), StorageError> {
         Ok(())
     }
 
     pub(super) fn finish(&self, file: FileIndex) -> Result<(), StorageError> {
+        let _changing = self.changing.lock();
         let _places = self.places.read();
         let entry = self.entry(file);
-        if entry.is_pad() || entry.symlink_target().is_some() || !self.exists(entry) {
+        if entry.is_pad() || entry.symlink_target().is_some() || !self.exists(file) {
+            return Ok(());
+        }
+        // Opened for writing only if there is something to do: a file that is whole may be one that is only read.
+        let is_long = std::fs::metadata(self.path(file))
+            .is_ok_and(|metadata| metadata.len() > entry.length());
+        if !is_long && !entry.is_executable() {
             return Ok(());
         }
         let open = self.open_for_writing(file)?;
         let cut = || -> io::Result<()> {
             if open.file.metadata()?.len() > entry.length() {
                 open.file.set_len(entry.length())?;
+                open.identity.was_cut(entry.length());
+                self.seen.touch(file);
                 self.dirty[file.as_usize()].store(true, Ordering::Release);
             }
             if entry.is_executable() {
@@ -138,6 +145,9 @@ impl FileStorage {
         // Not only the data: resume data compares times.
         open.file
             .sync_all()
+            .and_then(|()| open.identity.check(&open.file))
+            .and_then(|()| open.identity.check_place(&self.path(file)))
+            .inspect_err(|_| self.pool.forget(self.key(file)))
             .map_err(|error| self.error(Operation::Sync, file, error))
     }
 
@@ -145,7 +155,7 @@ impl FileStorage {
     #[cfg(target_os = "linux")]
     fn start_write_back(&self, files: usize) {
         if files >= MANY_FILES
-            && let Ok(base) = std::fs::File::open(&self.base)
+            && let Ok(base) = std::fs::File::open(self.base_dir())
         {
             let _ = rustix::fs::syncfs(base);
         }
@@ -158,7 +168,10 @@ impl FileStorage {
     pub(super) fn sync_folders(&self) -> Result<(), StorageError> {
         let folders = std::mem::take(&mut *self.dirty_folders.lock());
         for folder in &folders {
-            if let Err(error) = sync_folder(folder) {
+            if let Err(error) = sync_folder(folder)
+                // One that was removed has no entries left that could be lost.
+                && error.kind() != io::ErrorKind::NotFound
+            {
                 let failed = StorageError::from_io(Operation::Sync, folder, error);
                 self.dirty_folders.lock().extend(folders);
                 return Err(failed);
@@ -174,18 +187,20 @@ impl FileStorage {
             in_part_file: true,
             ..stamp_of(std::fs::metadata(part.path()))
         };
-        let entries = self.contents.layout().iter();
-        entries
-            .zip(&*places)
+        let names = self.names();
+        let layout = self.contents.layout();
+        let stamps = layout
+            .iter()
+            .zip(&*places.of)
             .map(|((file, entry), place)| match place {
                 Place::Pad => FileStamp::MISSING,
                 Place::Real | Place::Kept if !part.touches(entry.range()) => {
-                    let stamp = stamp_of(std::fs::metadata(entry.path().under(&self.base)));
+                    let stamp = stamp_of(std::fs::metadata(names.path(layout, file)));
                     self.times.judge(file, stamp)
                 }
                 Place::Real | Place::Kept | Place::Part => part_stamp,
-            })
-            .collect()
+            });
+        self.seen.judge(stamps.collect())
     }
 }
 
@@ -209,13 +224,13 @@ fn nanoseconds(time: std::time::SystemTime) -> i64 {
 }
 
 #[cfg(unix)]
-fn sync_folder(folder: &std::path::Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &std::path::Path) -> io::Result<()> {
     std::fs::File::open(folder)?.sync_all()
 }
 
 /// Folders cannot be opened like files here; their entries are the system's care.
 #[cfg(not(unix))]
-fn sync_folder(_folder: &std::path::Path) -> io::Result<()> {
+pub(super) fn sync_folder(_folder: &std::path::Path) -> io::Result<()> {
     Ok(())
 }
 

@@ -1,14 +1,14 @@
 //! Files that are read once: see [`scan`].
 
+use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
 use headwater_metainfo::{FileIndex, FileSpan};
 
 use super::FileStorage;
-use super::open::Purpose;
 use super::pool::{Key, OpenFile};
-use crate::{Operation, StorageError, scan};
+use crate::{StorageError, scan};
 
 impl FileStorage {
     pub(super) fn open_for_scan(&self, file: FileIndex) -> Result<Arc<OpenFile>, StorageError> {
@@ -16,15 +16,12 @@ impl FileStorage {
             for_scan: true,
             ..self.key(file)
         };
-        if let Some(open) = self.pool.get(key, false) {
-            return Ok(open);
-        }
-        let opened = self.location(self.entry(file)).open(Purpose::Read);
-        let opened = opened.map_err(|error| self.error(Operation::Open, file, error))?;
-        if !self.portable {
-            scan::advise_random(&opened);
-        }
-        Ok(self.keep_open(key, opened, false))
+        let advise = if self.portable {
+            |_: &File| {}
+        } else {
+            scan::advise_random
+        };
+        self.open_existing(key, advise)
     }
 
     pub(super) fn scan_ahead(&self, range: Range<u64>) -> Vec<Range<u64>> {

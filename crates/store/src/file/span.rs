@@ -1,13 +1,13 @@
 //! One file at a time: opening it, writing and reading a run of it, and the part file beside it.
 
-use std::io::{Error as IoError, ErrorKind as IoErrorKind, IoSlice};
+use std::io::{self, Error as IoError, ErrorKind as IoErrorKind, IoSlice};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use headwater_metainfo::{FileEntry, FileIndex, FileSpan};
+use headwater_metainfo::{FileIndex, FileSpan};
 
 use super::open::Purpose;
 use super::pool::{Key, OpenFile};
@@ -20,13 +20,25 @@ const MIN_MAPPED_FILE: u64 = 128 * 1024;
 
 impl FileStorage {
     pub(super) fn open_for_reading(&self, file: FileIndex) -> Result<Arc<OpenFile>, StorageError> {
-        let key = self.key(file);
+        self.open_existing(self.key(file), |_| {})
+    }
+
+    /// Opens a file that is there, for reading; `advise` is called with one that was not open.
+    pub(super) fn open_existing(
+        &self,
+        key: Key,
+        advise: fn(&std::fs::File),
+    ) -> Result<Arc<OpenFile>, StorageError> {
         if let Some(open) = self.pool.get(key, false) {
             return Ok(open);
         }
-        let opened = self.location(self.entry(file)).open(Purpose::Read);
-        let opened = opened.map_err(|error| self.error(Operation::Open, file, error))?;
-        Ok(self.keep_open(key, opened, false))
+        let file = FileIndex(key.file);
+        let names = self.names();
+        let opened = self.location(&names, file).open(Purpose::Read);
+        opened
+            .inspect(advise)
+            .and_then(|opened| self.keep_open(key, opened, false))
+            .map_err(|error| self.error(Operation::Open, file, error))
     }
 
     pub(super) fn open_for_writing(&self, file: FileIndex) -> Result<Arc<OpenFile>, StorageError> {
@@ -34,28 +46,47 @@ impl FileStorage {
         if let Some(open) = self.pool.get(key, true) {
             return Ok(open);
         }
-        let entry = self.entry(file);
-        let opened = self
-            .location(entry)
-            .open_or_create(entry.is_executable())
-            .map_err(|error| self.error(Operation::Create, file, error))?;
+        let names = self.names();
+        let location = self.location(&names, file);
+        let opened = if self.seen.knows(file) {
+            // Were it made anew, nobody would notice that its data is gone.
+            let opened = location.open(Purpose::Write).map(|file| (file, false));
+            opened.map_err(|error| self.error(Operation::Open, file, error))?
+        } else {
+            location
+                .open_or_create(self.entry(file).is_executable())
+                .map_err(|error| self.error(Operation::Create, file, error))?
+        };
         if opened.1 {
-            self.note_new_entry(entry);
+            self.note_new_entry(file);
+            self.seen.touch(file);
         }
-        Ok(self.keep_open(key, opened.0, true))
+        self.keep_open(key, opened.0, true)
+            .map_err(|error| self.error(Operation::Open, file, error))
     }
 
-    pub(super) fn keep_open(&self, key: Key, file: std::fs::File, writable: bool) -> Arc<OpenFile> {
-        let open = Arc::new(OpenFile { file, writable });
+    fn keep_open(
+        &self,
+        key: Key,
+        file: std::fs::File,
+        writable: bool,
+    ) -> io::Result<Arc<OpenFile>> {
+        let identity = self.seen.opened(FileIndex(key.file), &file)?;
+        let open = Arc::new(OpenFile {
+            file,
+            writable,
+            identity,
+        });
         self.pool.put(key, open.clone());
-        open
+        Ok(open)
     }
 
     /// Remembers to make the folders durable that lead to a new file.
-    pub(super) fn note_new_entry(&self, entry: &FileEntry) {
-        let path = entry.path().under(&self.base);
+    pub(super) fn note_new_entry(&self, file: FileIndex) {
+        let names = self.names();
+        let path = names.path(self.contents.layout(), file);
         let folders = path.ancestors().skip(1);
-        let inside = folders.take_while(|folder| folder.starts_with(&self.base));
+        let inside = folders.take_while(|folder| folder.starts_with(&names.base));
         self.dirty_folders
             .lock()
             .extend(inside.map(Path::to_path_buf));
@@ -67,15 +98,17 @@ impl FileStorage {
         data: &mut [IoSlice<'_>],
     ) -> Result<(), StorageError> {
         let open = self.open_for_writing(span.file)?;
-        let written = write_all_at(&open.file, data, span.offset, self.portable);
+        let checked = open.identity.check(&open.file);
+        let written = checked
+            .and_then(|()| write_all_at(&open.file, data, span.offset, self.portable))
+            .inspect(|()| open.identity.reaches(span.offset + span.length));
         // Afterwards: a sync at this moment must leave the mark for the next one.
         self.dirty[span.file.as_usize()].store(true, Ordering::Release);
-        written
-            .and_then(|()| still_linked(&open.file))
-            .map_err(|error| {
-                self.pool.forget(self.key(span.file));
-                self.error(Operation::Write, span.file, error)
-            })
+        self.seen.touch(span.file);
+        written.map_err(|error| {
+            self.pool.forget(self.key(span.file));
+            self.error(Operation::Write, span.file, error)
+        })
     }
 
     fn read_span(&self, span: FileSpan, buf: &mut [u8], open: Open) -> Result<(), StorageError> {
@@ -132,7 +165,7 @@ impl FileStorage {
         let mut part = self.part.write();
         part.write(range.start, data)
             .map_err(|error| StorageError::from_io(Operation::Write, part.path(), error))?;
-        self.dirty_folders.lock().insert(self.base.clone());
+        self.dirty_folders.lock().insert(self.base_dir());
         Ok(())
     }
 
@@ -174,7 +207,7 @@ impl FileStorage {
         if self.times.is_same(span.file, &metadata) {
             return Ok(());
         }
-        let path = self.entry(span.file).path().under(&self.base);
+        let path = self.path(span.file);
         let cause = "it was changed by another program";
         let kind = StorageErrorKind::Changed;
         Err(StorageError::new(Operation::Read, path, kind, cause))
@@ -235,20 +268,6 @@ impl FileStorage {
         let worth_it = self.entry(span.file).length() >= MIN_MAPPED_FILE;
         (worth_it && !self.part.read().touches(range.clone())).then_some(span)
     }
-}
-
-/// Data written to a file that somebody has deleted is lost, though every call succeeds.
-fn still_linked(file: &std::fs::File) -> Result<(), IoError> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        if file.metadata()?.nlink() == 0 {
-            let cause = "it was deleted while it was open";
-            return Err(IoError::new(IoErrorKind::NotFound, cause));
-        }
-    }
-    let _ = file;
-    Ok(())
 }
 
 fn file_reaches(file: &std::fs::File, end: u64) -> Result<(), IoError> {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use headwater_hash::{Engine, Messages, Reader, Sha1, Sha1Digest};
 use headwater_metainfo::PieceIndex;
@@ -14,6 +14,9 @@ use crate::{Storage, StorageError, StoreError};
 /// Bytes in a batch, unless a piece for each lane is more.
 const BATCH_LENGTH: u32 = 4 * 1024 * 1024;
 
+/// Bytes of each piece of the next batch that are read ahead while one is hashed.
+const BEGINNING: u64 = 1024 * 1024;
+
 type Report<'a> = &'a dyn Fn(PieceIndex, Result<PieceCheck, StoreError>);
 
 impl PieceStore {
@@ -22,9 +25,9 @@ impl PieceStore {
     /// A piece that passes is verified from now on, any other is not.
     pub fn check(&self, piece: PieceIndex) -> Result<PieceCheck, StoreError> {
         let result = Mutex::new(Err(StoreError::OutOfRange(piece)));
-        self.check_batch(&[piece], &mut Reader::new(), &|_, outcome| {
-            *result.lock() = outcome;
-        });
+        let report = |_, outcome| *result.lock() = outcome;
+        let batch = self.begin_batch(&[piece], &report);
+        self.read_batch(batch, &mut Reader::new(), &report);
         result.into_inner()
     }
 
@@ -44,14 +47,20 @@ impl PieceStore {
         let batch = lanes.max((BATCH_LENGTH / self.geometry.piece_length()) as usize);
         let batches: VecDeque<_> = pieces.chunks(batch).collect();
         let threads = threads.clamp(1, batches.len().max(1));
-        let batches = Mutex::new(batches);
+        let (batches, done) = (Mutex::new(batches), AtomicUsize::new(0));
         let work = || {
             let mut reader = Reader::new();
-            while !cancel.load(Ordering::Relaxed) {
-                let Some(batch) = batches.lock().pop_front() else {
-                    return;
-                };
-                self.check_batch(batch, &mut reader, &|piece, result| report(piece, result));
+            let begin = || Some(self.begin_batch(batches.lock().pop_front()?, report));
+            let mut next = begin();
+            let mut is_cold = false;
+            while let Some(batch) = next.filter(|_| !cancel.load(Ordering::Relaxed)) {
+                next = begin();
+                // While this one is hashed, the disk has something to do.
+                if let Some(next) = next.as_mut().filter(|_| is_cold) {
+                    next.on_disk.begin_to_read();
+                }
+                is_cold = self.read_batch(batch, &mut reader, report);
+                done.fetch_add(1, Ordering::Relaxed);
             }
         };
         std::thread::scope(|scope| {
@@ -60,10 +69,11 @@ impl PieceStore {
             }
             work();
         });
-        batches.into_inner().is_empty()
+        done.into_inner() == pieces.len().div_ceil(batch)
     }
 
-    fn check_batch(&self, pieces: &[PieceIndex], reader: &mut Reader, report: Report<'_>) {
+    /// Sees to the pieces of which nothing need be read.
+    fn begin_batch(&self, pieces: &[PieceIndex], report: Report<'_>) -> Batch<'_> {
         let mut to_read = Vec::with_capacity(pieces.len());
         for &piece in pieces {
             if !self.has_piece(piece) {
@@ -74,18 +84,24 @@ impl PieceStore {
                 to_read.push(piece);
             }
         }
-        let sizes: Vec<_> = to_read
+        let ranges = to_read
             .iter()
-            .map(|&piece| u64::from(self.geometry.piece_size(piece)))
-            .collect();
-        let starts = to_read
-            .iter()
-            .map(|&piece| self.geometry.piece_start(piece));
-        let mut on_disk = OnDisk::new(&*self.storage, starts.collect());
-        let digests = reader.digests::<Sha1, _>(&sizes, &mut on_disk);
-        for (piece, digest) in to_read.into_iter().zip(digests) {
+            .map(|&piece| self.geometry.piece_range(piece));
+        Batch {
+            on_disk: OnDisk::new(&*self.storage, ranges.collect()),
+            pieces: to_read,
+        }
+    }
+
+    /// Whether anything of it was not in memory.
+    fn read_batch(&self, mut batch: Batch<'_>, reader: &mut Reader, report: Report<'_>) -> bool {
+        let sizes = batch.on_disk.ranges.iter();
+        let sizes: Vec<_> = sizes.map(|range| range.end - range.start).collect();
+        let digests = reader.digests::<Sha1, _>(&sizes, &mut batch.on_disk);
+        for (piece, digest) in batch.pieces.into_iter().zip(digests) {
             report(piece, self.judge(piece, digest));
         }
+        batch.on_disk.is_cold
     }
 
     /// All pieces but the last are alike.
@@ -123,26 +139,39 @@ impl PieceStore {
     }
 }
 
-/// Pieces that are read for a check.
+/// Pieces that a thread checks side by side.
+struct Batch<'a> {
+    pieces: Vec<PieceIndex>,
+    on_disk: OnDisk<'a>,
+}
+
+/// Where the pieces of a batch lie, and what of them was brought into memory.
 struct OnDisk<'a> {
     storage: &'a dyn Storage,
-    /// Where each piece starts in the torrent.
-    starts: Vec<u64>,
-    /// What was brought into memory of each piece, in order.
+    /// Each piece's bytes in the torrent.
+    ranges: Vec<Range<u64>>,
+    /// What was brought in of each, in order.
     brought: Vec<VecDeque<Range<u64>>>,
+    /// Something was.
+    is_cold: bool,
 }
 
 impl<'a> OnDisk<'a> {
-    fn new(storage: &'a dyn Storage, starts: Vec<u64>) -> Self {
+    fn new(storage: &'a dyn Storage, ranges: Vec<Range<u64>>) -> Self {
         Self {
             storage,
-            brought: starts.iter().map(|_| VecDeque::new()).collect(),
-            starts,
+            brought: ranges.iter().map(|_| VecDeque::new()).collect(),
+            ranges,
+            is_cold: false,
         }
     }
 
-    fn in_torrent(&self, piece: usize, range: Range<u64>) -> Range<u64> {
-        self.starts[piece] + range.start..self.starts[piece] + range.end
+    /// Announces the beginning of every piece.
+    fn begin_to_read(&mut self) {
+        for piece in 0..self.ranges.len() {
+            let length = self.ranges[piece].end - self.ranges[piece].start;
+            self.ahead(piece, 0..length.min(BEGINNING));
+        }
     }
 }
 
@@ -150,17 +179,36 @@ impl Messages for OnDisk<'_> {
     type Error = StorageError;
 
     fn read(&mut self, piece: usize, offset: u64, buf: &mut [u8]) -> Result<(), StorageError> {
-        self.storage.read_once(self.starts[piece] + offset, buf)
+        self.storage
+            .read_once(self.ranges[piece].start + offset, buf)
     }
 
+    /// What was announced before is in memory now, or on its way, and nothing new is brought in.
     fn ahead(&mut self, piece: usize, range: Range<u64>) {
-        let brought = self.storage.read_ahead(self.in_torrent(piece, range));
+        let start = self.ranges[piece].start;
+        let brought = self
+            .storage
+            .read_ahead(start + range.start..start + range.end);
+        self.is_cold |= !brought.is_empty();
         self.brought[piece].extend(brought);
     }
 
     fn behind(&mut self, piece: usize, range: Range<u64>) {
-        let end = self.in_torrent(piece, range).end;
+        let end = self.ranges[piece].start + range.end;
         while let Some(range) = self.brought[piece].pop_front_if(|range| range.end <= end) {
+            self.storage.let_go(range);
+        }
+    }
+}
+
+impl Drop for OnDisk<'_> {
+    /// Of a batch that was given up.
+    fn drop(&mut self) {
+        for range in self
+            .brought
+            .iter_mut()
+            .flat_map(|brought| brought.drain(..))
+        {
             self.storage.let_go(range);
         }
     }

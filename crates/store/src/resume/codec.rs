@@ -8,10 +8,13 @@
 //! | `partial` | list of (piece, number of blocks, bitfield of blocks) |
 //! | `pieces` | number of pieces |
 //! | `priorities` | a byte a file, or nothing |
+//! | `renamed` | list of (file, path), ascending; absent if there is none |
 //! | `stamps` | 17 bytes a file: kind (0 missing, 1 file, 2 part file, 3 no part file), size u64, time i64 |
 
 use headwater_bencode::{Encoder, Node};
-use headwater_metainfo::{BLOCK_LENGTH, Bitfield, InfoHash, PieceGeometry, PieceIndex};
+use headwater_metainfo::{
+    BLOCK_LENGTH, Bitfield, FileIndex, InfoHash, PieceGeometry, PieceIndex, SafePath,
+};
 
 use super::{MAX_RESUME_SIZE, ResumeData, ResumeError};
 use crate::FileStamp;
@@ -39,6 +42,14 @@ impl ResumeData {
             });
             dict.key("pieces").int(self.have.len());
             dict.key("priorities").bytes(&self.priorities);
+            if !self.renamed.is_empty() {
+                dict.key("renamed").list(|list| {
+                    for (file, path) in &self.renamed {
+                        list.item().int(file.0);
+                        list.item().bytes(path.as_str());
+                    }
+                });
+            }
             dict.key("stamps").bytes(encode_stamps(&self.stamps));
             dict.key("uploaded").int(self.uploaded);
         });
@@ -82,12 +93,14 @@ fn decode_body(root: Node<'_, '_>) -> Result<ResumeData, ResumeError> {
     let pieces = pieces as u32;
     let info_hash = string(root, "info_hash")?;
     let info_hash = info_hash.try_into();
+    let stamps = decode_stamps(string(root, "stamps")?)?;
     Ok(ResumeData {
         info_hash: InfoHash(info_hash.map_err(|_| ResumeError::Malformed("info_hash"))?),
         have: bitfield(string(root, "have")?, pieces, "have")?,
         partial: decode_partial(root, pieces)?,
-        stamps: decode_stamps(string(root, "stamps")?)?,
         priorities: string(root, "priorities")?.to_vec(),
+        renamed: decode_renamed(root, stamps.len())?,
+        stamps,
         uploaded: integer(root, "uploaded")?,
         downloaded: integer(root, "downloaded")?,
     })
@@ -114,6 +127,34 @@ fn decode_partial(
         partial.push((PieceIndex(piece), bitfield(blocks, count, KEY)?));
     }
     Ok(partial)
+}
+
+/// A path counts only if it is safe as it stands: one that would have to be changed was not written by us.
+fn decode_renamed(
+    root: Node<'_, '_>,
+    files: usize,
+) -> Result<Vec<(FileIndex, SafePath)>, ResumeError> {
+    const KEY: &str = "renamed";
+    let malformed = || ResumeError::Malformed(KEY);
+    let Some(node) = root.get(KEY) else {
+        return Ok(Vec::new());
+    };
+    let mut list = node.as_list().ok_or_else(malformed)?;
+    let mut renamed: Vec<(FileIndex, SafePath)> = Vec::new();
+    while let Some(file) = list.next() {
+        let file = small(file, files as u32).map(FileIndex);
+        let text = list.next().and_then(|node| node.as_bytes());
+        let text = text.and_then(|text| std::str::from_utf8(text).ok());
+        let (Some(file), Some(text)) = (file, text) else {
+            return Err(malformed());
+        };
+        let path = SafePath::new(text.split('/'));
+        if path.as_str() != text || renamed.last().is_some_and(|(last, _)| *last >= file) {
+            return Err(malformed());
+        }
+        renamed.push((file, path));
+    }
+    Ok(renamed)
 }
 
 fn encode_stamps(stamps: &[FileStamp]) -> Vec<u8> {
@@ -194,10 +235,13 @@ mod tests {
     prop_compose! {
         fn resume()(info_hash: [u8; 20], bits in prop::collection::vec(any::<bool>(), 0..40),
                     partial in prop::collection::vec((0u32..40, prop::collection::vec(any::<bool>(), 1..20)), 0..4),
-                    stamps in stamps(), priorities in prop::collection::vec(any::<u8>(), 0..5),
+                    stamps in stamps(), renamed in prop::collection::btree_map(0u32..5, "[a-z]{1,9}(/[a-z]{1,9}){0,3}", 0..3), priorities in prop::collection::vec(any::<u8>(), 0..5),
                     uploaded in 0..i64::MAX as u64, downloaded in 0..i64::MAX as u64) -> ResumeData {
             let pieces = bits.len() as u32;
+            let files = stamps.len() as u32;
             ResumeData {
+                renamed: renamed.iter().filter(|(file, _)| **file < files)
+                    .map(|(file, path)| (FileIndex(*file), SafePath::new(path.split('/')))).collect(),
                 info_hash: InfoHash(info_hash),
                 have: to_bitfield(&bits),
                 partial: partial.iter().filter(|(piece, _)| *piece < pieces)
@@ -213,6 +257,46 @@ mod tests {
             field.set(PieceIndex(index));
         }
         field
+    }
+
+    fn with_renamed(list: &str) -> Vec<u8> {
+        let stamps = [0; STAMP_LENGTH];
+        let mut body = b"d10:downloadedi0e4:have0:9:info_hash20:aaaaaaaaaaaaaaaaaaaa7:partialle6:piecesi0e10:priorities0:".to_vec();
+        body.extend(list.as_bytes());
+        body.extend(b"6:stamps17:");
+        body.extend(stamps);
+        body.extend(b"8:uploadedi0ee");
+        let mut bytes = [&MAGIC[..], &VERSION.to_be_bytes()].concat();
+        bytes.extend(crc32fast::hash(&body).to_be_bytes());
+        bytes.extend(body);
+        bytes
+    }
+
+    #[test]
+    fn data_from_before_files_could_be_renamed_is_read() {
+        let old = ResumeData::decode(&with_renamed("")).unwrap();
+        assert!(old.renamed.is_empty() && old.stamps.len() == 1);
+    }
+
+    #[test]
+    fn paths_that_are_not_safe_are_refused() {
+        let good = ResumeData::decode(&with_renamed("7:renamedli0e5:a/b.ce")).unwrap();
+        assert_eq!(good.renamed, [(FileIndex(0), SafePath::new(["a", "b.c"]))]);
+        for bad in [
+            "li0e9:../escapee",
+            "li0e4:/etce",
+            "li0e4:a//be",
+            "li0e0:e",
+            "li0e1:.e",
+            "li1e1:ae",
+            "li0e1:ai0e1:be",
+            "li0ee",
+            "i0e",
+            "li0e1:\u{1}e",
+        ] {
+            let bad = format!("7:renamed{bad}");
+            assert!(ResumeData::decode(&with_renamed(&bad)).is_err(), "{bad}");
+        }
     }
 
     proptest! {

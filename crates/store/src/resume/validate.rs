@@ -3,6 +3,7 @@
 use headwater_metainfo::{Bitfield, FileIndex, PieceIndex};
 
 use super::{ResumeData, ResumeError};
+use crate::file::are_distinct;
 use crate::{Contents, FileStamp};
 
 /// What resume data says that still holds.
@@ -31,6 +32,22 @@ impl Trusted {
 }
 
 impl ResumeData {
+    /// Whether it is of this torrent, and [`renamed`](Self::renamed) makes sense for its files: to be asked before a storage
+    /// is opened with those names.
+    pub fn check_torrent(&self, contents: &dyn Contents) -> Result<(), ResumeError> {
+        let layout = contents.layout();
+        let same_torrent = self.info_hash == contents.info_hash()
+            && self.have.len() == contents.geometry().piece_count()
+            && self.stamps.len() == layout.len();
+        if !same_torrent {
+            return Err(ResumeError::OtherTorrent);
+        }
+        if !are_distinct(layout, &self.renamed.iter().cloned().collect()) {
+            return Err(ResumeError::Malformed("renamed"));
+        }
+        Ok(())
+    }
+
     /// Compares with how the files are now: only those that have changed lose their pieces.
     ///
     /// `stamps` comes from [`Storage::stamps`](crate::Storage::stamps), taken before anything was prepared or
@@ -42,11 +59,8 @@ impl ResumeData {
     ) -> Result<Trusted, ResumeError> {
         let layout = contents.layout();
         let geometry = contents.geometry();
-        let same_torrent = self.info_hash == contents.info_hash()
-            && self.have.len() == geometry.piece_count()
-            && self.stamps.len() == layout.len()
-            && stamps.len() == layout.len();
-        if !same_torrent {
+        self.check_torrent(contents)?;
+        if stamps.len() != layout.len() {
             return Err(ResumeError::OtherTorrent);
         }
         let is_changed = |file: FileIndex| {

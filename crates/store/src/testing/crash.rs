@@ -1,14 +1,15 @@
 //! A machine that loses what was not synced.
 
 use std::io::IoSlice;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use headwater_metainfo::FileIndex;
+use headwater_metainfo::{FileIndex, SafePath};
 use parking_lot::Mutex;
 
 use crate::ranges::RangeSet;
-use crate::{FileStamp, Storage, StorageError};
+use crate::{FileStamp, Leftovers, Step, Storage, StorageError};
 
 /// A [`Storage`] around another one that holds writes back until they are synced, as a page cache does. A
 /// [crash](Self::crash) loses them.
@@ -131,5 +132,19 @@ impl Storage for CrashStorage {
 
     fn stamps(&self) -> Result<Vec<FileStamp>, StorageError> {
         self.disk.stamps()
+    }
+
+    fn relocate(&self, dir: &Path, step: Step<'_>) -> Result<Leftovers, StorageError> {
+        self.disk.relocate(dir, step)
+    }
+
+    fn rename_file(&self, file: FileIndex, path: &SafePath) -> Result<Leftovers, StorageError> {
+        self.disk.rename_file(file, path)
+    }
+
+    fn delete(&self, step: Step<'_>) -> Result<(), StorageError> {
+        self.disk.delete(step)?;
+        *self.cache.lock() = Cache::default();
+        Ok(())
     }
 }

@@ -1,13 +1,14 @@
 //! Faults on demand.
 
 use std::io::{self, IoSlice};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use headwater_metainfo::FileIndex;
+use headwater_metainfo::{FileIndex, SafePath};
 use parking_lot::Mutex;
 
-use crate::{FileStamp, Operation, Storage, StorageError};
+use crate::{FileStamp, Leftovers, Operation, Step, Storage, StorageError};
 
 /// Which calls a [`Fault`] waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,13 @@ pub enum OperationKind {
     Sync,
     /// [`Storage::prepare`].
     Prepare,
+    /// The [steps](Step) of [`Storage::relocate`]: one for each file when it gets its second place, then one for each when
+    /// that takes effect.
+    Relocate,
+    /// [`Storage::rename_file`].
+    Rename,
+    /// The [steps](Step) of [`Storage::delete`]: one for each file.
+    Delete,
 }
 
 /// Something that is to go wrong.
@@ -177,6 +185,27 @@ impl Storage for FaultStorage {
 
     fn stamps(&self) -> Result<Vec<FileStamp>, StorageError> {
         self.inner.stamps()
+    }
+
+    fn relocate(&self, dir: &Path, step: Step<'_>) -> Result<Leftovers, StorageError> {
+        let mut step = |file| {
+            self.call(OperationKind::Relocate, Operation::Move)?;
+            step(file)
+        };
+        self.inner.relocate(dir, &mut step)
+    }
+
+    fn rename_file(&self, file: FileIndex, path: &SafePath) -> Result<Leftovers, StorageError> {
+        self.call(OperationKind::Rename, Operation::Move)?;
+        self.inner.rename_file(file, path)
+    }
+
+    fn delete(&self, step: Step<'_>) -> Result<(), StorageError> {
+        let mut step = |file| {
+            self.call(OperationKind::Delete, Operation::Remove)?;
+            step(file)
+        };
+        self.inner.delete(&mut step)
     }
 }
 

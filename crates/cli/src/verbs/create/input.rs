@@ -2,11 +2,15 @@
 
 use std::fs::{self, File, Metadata};
 use std::io;
+use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use headwater_metainfo::create::{InputFile, Source};
+use headwater_store::scan;
+use lru::LruCache;
 use parking_lot::Mutex;
 
 use super::faults::{changed, vanished};
@@ -14,8 +18,8 @@ use super::walk::Found;
 use crate::exit::Result;
 use crate::source::shown;
 
-/// Files that are kept open at a time.
-const OPEN_FILES: usize = 16;
+/// Files that are kept open at a time: more than are read side by side.
+const OPEN_FILES: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
 /// The files of a torrent in the making.
 #[derive(Debug)]
@@ -23,11 +27,9 @@ pub(super) struct Input {
     pub(super) files: Vec<InputFile>,
     /// Where each of `files` lies, and what it was like when it was found.
     places: Vec<(PathBuf, Stamp)>,
-    open: [Mutex<Option<OpenFile>>; OPEN_FILES],
+    /// By their places in the list.
+    open: Mutex<LruCache<usize, Arc<File>>>,
 }
-
-/// A file and its place in the list.
-type OpenFile = (usize, Arc<File>);
 
 /// What changes when a file is written to.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,7 +56,7 @@ impl Input {
         Self {
             files,
             places,
-            open: Default::default(),
+            open: Mutex::new(LruCache::new(OPEN_FILES)),
         }
     }
 
@@ -72,21 +74,37 @@ impl Input {
 
     /// Kept open for the next read, which is likely of the same file.
     fn opened(&self, file: usize) -> io::Result<Arc<File>> {
-        let mut slot = self.open[file % OPEN_FILES].lock();
-        match &*slot {
-            Some((number, open)) if *number == file => Ok(Arc::clone(open)),
-            _ => {
-                let open = Arc::new(File::open(&self.places[file].0)?);
-                *slot = Some((file, Arc::clone(&open)));
-                Ok(open)
-            }
+        if let Some(open) = self.open.lock().get(&file) {
+            return Ok(open.clone());
         }
+        let open = Arc::new(scan::open(&self.places[file].0)?);
+        let closed = self.open.lock().push(file, open.clone());
+        drop(closed);
+        Ok(open)
     }
 }
 
 impl Source for Input {
     fn read_at(&self, file: usize, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         read_at(&*self.opened(file)?, offset, buffer)
+    }
+
+    // A file that cannot be opened says so when it is read.
+
+    fn read_ahead(&self, file: usize, range: Range<u64>) -> Vec<Range<u64>> {
+        let opened = self.opened(file);
+        opened.map_or_else(|_| Vec::new(), |open| scan::read_ahead(&open, range))
+    }
+
+    fn let_go(&self, file: usize, brought: Range<u64>) {
+        if let Ok(open) = self.opened(file) {
+            scan::let_go(&open, brought);
+        }
+    }
+
+    fn is_hole(&self, file: usize, range: Range<u64>) -> bool {
+        self.opened(file)
+            .is_ok_and(|open| scan::is_hole(&open, range))
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use globset::Glob;
 use headwater_metainfo::{InfoHash, Metainfo};
-use headwater_session::Source;
+use headwater_session::{Allocation, Source};
 
 use self::goal::{Goal, StallWatch};
 use crate::args::{Dir, Network};
@@ -39,6 +39,9 @@ pub(crate) struct Download {
     /// Download from the beginning to the end, instead of the rarest pieces first
     #[arg(long)]
     sequential: bool,
+    /// Take disk space as data comes, instead of all at the start: a disk that is too small then shows late
+    #[arg(long)]
+    sparse: bool,
     /// Then seed until this many times the size has been sent
     #[arg(long, value_name = "R", value_parser = goal::parse_ratio)]
     seed_ratio: Option<f64>,
@@ -71,6 +74,14 @@ impl Download {
         };
         transfer.close().await;
         outcome
+    }
+
+    fn allocation(&self) -> Allocation {
+        if self.sparse {
+            Allocation::Sparse
+        } else {
+            Allocation::Reserve
+        }
     }
 
     async fn load(&self) -> Result<Vec<Metainfo>> {
@@ -115,6 +126,7 @@ impl Download {
                 .dir(&self.dir.dir)
                 .priorities(priorities.next().unwrap_or_default())
                 .sequential(self.sequential)
+                .allocation(self.allocation())
                 .peers(self.network.peer.iter().copied());
             let added = add.start_with_events().await;
             let (torrent, events) =
@@ -177,7 +189,7 @@ fn tell_complete(torrent: &headwater_session::Torrent, output: &Output) {
     let name = printable(torrent.name());
     let (size, dir) = (
         units::size(stats.wanted),
-        crate::source::shown(torrent.dir()),
+        crate::source::shown(&torrent.dir()),
     );
     if stats.session_downloaded == 0 {
         output.line(format_args!("{name} is all there: {size} in {dir}"));
