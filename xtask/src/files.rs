@@ -2,12 +2,22 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 const CHUNK: usize = 1 << 20;
+
+/// Where files go whose durability does not matter: memory, where there is a folder of it.
+pub(crate) fn memory_folder() -> PathBuf {
+    let shared = PathBuf::from("/dev/shm");
+    if shared.is_dir() {
+        shared
+    } else {
+        std::env::temp_dir()
+    }
+}
 
 /// Writes `length` bytes that depend on `seed` alone.
 pub(crate) fn write_noise(path: &Path, length: u64, seed: u64) -> io::Result<()> {

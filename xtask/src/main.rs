@@ -2,10 +2,13 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod big_test;
+mod crash_test;
 mod files;
 mod fuzz;
 mod interop;
 mod memcheck;
+mod program;
 mod swarm_test;
 mod tidy;
 
@@ -24,6 +27,10 @@ struct Arguments {
 enum Command {
     /// Measure transfers, checks and making torrents beside other clients
     Bench(bench::Args),
+    /// Open, check and seed very large torrents within bounds on descriptors and memory
+    BigTest(big_test::Args),
+    /// Kill downloads at random moments, and check what their resume data claims
+    CrashTest(crash_test::Args),
     /// Run the fuzz targets (needs cargo-fuzz)
     Fuzz(fuzz::Args),
     /// Transfer between headwater and other clients, and compare every byte
@@ -50,6 +57,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Bench(args) => bench::run(&args),
+        Command::BigTest(args) => big_test::run(&args),
+        Command::CrashTest(args) => crash_test::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Interop(arguments) => interop::run(&arguments),
         Command::Memcheck => memcheck::run(),

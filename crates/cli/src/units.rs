@@ -25,6 +25,14 @@ pub(crate) fn parse_rate(text: &str) -> Result<u64, String> {
     }
 }
 
+/// A time in seconds, more than 0: `60`, `0.5`.
+pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.trim().parse().ok();
+    let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.filter(|time| !time.is_zero())
+        .ok_or_else(|| "not a time; write seconds, for example 60 or 0.5".to_owned())
+}
+
 fn unit_factor(unit: &str) -> Option<u64> {
     let lower = unit.to_ascii_lowercase();
     let (power, rest) = match lower.as_bytes().first() {
@@ -211,6 +219,15 @@ mod tests {
         assert_eq!(parse_rate("2M/s"), Ok(2 << 20));
         assert!(parse_rate("0").is_err());
         assert!(parse_rate("fast").is_err());
+    }
+
+    #[test]
+    fn times_are_seconds() {
+        assert_eq!(parse_seconds("60"), Ok(Duration::from_mins(1)));
+        assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
+        for wrong in ["", "0", "-1", "nan", "inf", "1e300", "5s"] {
+            assert!(parse_seconds(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use headwater_metainfo::{FileLayout, PieceIndex};
 use headwater_store::testing::Sample;
 use headwater_store::{
-    Contents, FileOptions, FileStorage, Options, PieceCheck, PieceStore, Storage,
+    Contents, FileOptions, FileStorage, Options, PieceCheck, PieceStore, Pool, PoolOptions, Storage,
 };
 
 const PIECE_LENGTH: u64 = 1024 * 1024;
@@ -132,29 +132,30 @@ impl Bench {
         Ok(())
     }
 
-    /// Sends every block through a local socket, read in both ways.
+    /// Sends every block through a local socket, from maps and from memory of its own.
     fn serve(&self, base: &Path) -> Result<(), Box<dyn std::error::Error>> {
-        let store = self.store(base)?;
-        let storage = store.storage().clone();
-        let shared = |at| storage.read_shared(at, BLOCK);
-        let owned = |at| {
-            let mut buf = vec![0; BLOCK];
-            storage.read_at(at, &mut buf).map(|()| Bytes::from(buf))
-        };
-        let blocks = self.mib << 6;
-        self.measure("read_shared, not sent", || {
-            (0..blocks).try_for_each(|index| shared(index * BLOCK as u64).map(drop))
-        })?;
-        self.measure("read_at, not sent", || {
-            (0..blocks).try_for_each(|index| owned(index * BLOCK as u64).map(drop))
-        })?;
-        self.measure("read_cached, not sent", || {
+        for (how, max_mapped_bytes) in [("mapped", 64 << 20), ("read", 0)] {
+            let options = FileOptions {
+                read_only: true,
+                pool: Pool::new(PoolOptions {
+                    max_mapped_bytes,
+                    ..PoolOptions::default()
+                }),
+                ..FileOptions::default()
+            };
+            let storage = FileStorage::new(self.torrent.clone(), base, options)?;
+            let shared = |at| storage.read_shared(at, BLOCK);
+            let blocks = self.mib << 6;
+            self.measure(&format!("{how}, not sent"), || {
+                (0..blocks).try_for_each(|index| shared(index * BLOCK as u64).map(drop))
+            })?;
+            self.send(&format!("{how}, sent"), shared)?;
             let cached = |index| storage.read_cached(index * BLOCK as u64, BLOCK);
-            (0..blocks).try_for_each(|index| cached(index).map(drop))
-        })
-        .unwrap_or_else(|| println!("(the file system cannot tell what is in memory)"));
-        self.send("read_shared, sent", shared)?;
-        self.send("read_at, sent", owned)?;
+            self.measure("read_cached, not sent", || {
+                (0..blocks).try_for_each(|index| cached(index).map(drop))
+            })
+            .unwrap_or_else(|| println!("(the file system cannot tell what is in memory)"));
+        }
         Ok(())
     }
 

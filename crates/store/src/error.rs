@@ -19,6 +19,8 @@ pub enum StorageErrorKind {
     Missing,
     /// The file ends before the bytes that belong there.
     Truncated,
+    /// The file has changed since its data was verified, and nobody but others can have done it.
+    Changed,
     /// A folder or a device stands where a file belongs, or a file where a folder belongs.
     WrongType,
     /// A symbolic link on the way leads out of the base directory.
@@ -55,9 +57,9 @@ impl StorageErrorKind {
         }
     }
 
-    /// Whether the data is simply not there, which for a hash check is an answer and no error.
+    /// Whether the data is simply not there (any more), which for a hash check is an answer and no error.
     pub const fn is_absence(self) -> bool {
-        matches!(self, Self::Missing | Self::Truncated)
+        matches!(self, Self::Missing | Self::Truncated | Self::Changed)
     }
 
     /// Whether what was in the file is in doubt: it was taken away, cut or put in another one's place by somebody else. What is

@@ -1,5 +1,6 @@
 //! A torrent's bytes in files below a directory.
 
+mod buffers;
 mod copy;
 mod delete;
 mod map;
@@ -14,6 +15,7 @@ mod scan;
 mod seen;
 mod span;
 mod tidy;
+mod times;
 
 use std::io::{Error as IoError, IoSlice};
 use std::ops::Range;
@@ -37,6 +39,7 @@ pub use pool::{Pool, PoolOptions};
 use seen::Seen;
 pub(crate) use seen::id;
 pub use tidy::Leftovers;
+use times::Times;
 
 /// When space for a file is taken from the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -119,6 +122,8 @@ pub struct FileStorage {
     is_prepared: AtomicBool,
     /// The file system does not say whether bytes are in memory.
     cannot_tell: AtomicBool,
+    /// When each file was last changed, as far as its data was verified; none unless files are only read.
+    times: Times,
     /// Folders with new entries since the last sync.
     dirty_folders: Mutex<std::collections::BTreeSet<PathBuf>>,
 }
@@ -169,6 +174,7 @@ impl FileStorage {
             seen: Seen::new(count),
             is_prepared: AtomicBool::new(false),
             cannot_tell: AtomicBool::new(false),
+            times: Times::new(if options.read_only { count } else { 0 }),
             dirty_folders: Mutex::default(),
         };
         storage.places.write().of = storage.initial_places(&options.wanted)?;
@@ -334,9 +340,18 @@ impl Storage for FileStorage {
                 return Ok(bytes);
             }
         }
-        let mut buf = vec![0; length];
-        self.read_at(offset, &mut buf)?;
-        Ok(buf.into())
+        let mut buffer = self.pool.buffers().take(length);
+        self.read_at(offset, buffer.as_mut())?;
+        self.check_unchanged(range)?;
+        Ok(buffer.into_bytes())
+    }
+
+    fn renew(&self, range: Range<u64>) {
+        let length = range.end - range.start;
+        for span in self.contents.layout().spans(range.start, length) {
+            let now = prepare::stamp_of(std::fs::metadata(self.path(span.file)));
+            self.times.renew(span.file, now);
+        }
     }
 
     fn read_cached(&self, offset: u64, length: usize) -> Option<Bytes> {

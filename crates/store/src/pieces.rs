@@ -13,7 +13,7 @@ use headwater_hash::Sha1Digest;
 use headwater_metainfo::{Bitfield, BlockSpan, FileIndex, PieceGeometry, PieceIndex};
 use parking_lot::Mutex;
 
-use crate::{Contents, FileStamp, Storage, StorageError, StoreError};
+use crate::{Contents, FileStamp, Storage, StorageError, StorageErrorKind, StoreError};
 use buffer::WriteBack;
 use verified::Verified;
 
@@ -279,9 +279,24 @@ impl PieceStore {
 
     /// What is gone is no longer verified.
     fn note_absence(&self, pieces: Range<u32>, error: StorageError) -> StoreError {
-        if error.kind().is_absence() {
+        if error.kind() == StorageErrorKind::Changed {
+            self.distrust_files_of(pieces);
+        } else if error.kind().is_absence() {
             pieces.for_each(|piece| self.verified.clear(PieceIndex(piece)));
         }
         error.into()
+    }
+
+    /// Nobody knows what is left of files that have changed.
+    fn distrust_files_of(&self, pieces: Range<u32>) {
+        let layout = self.contents.layout();
+        let start = self.geometry.piece_start(PieceIndex(pieces.start));
+        let end = self.geometry.piece_range(PieceIndex(pieces.end - 1)).end;
+        for span in layout.spans(start, end - start) {
+            for piece in layout.pieces_of(span.file, &self.geometry) {
+                self.verified.clear(PieceIndex(piece));
+            }
+        }
+        self.storage.renew(start..end);
     }
 }

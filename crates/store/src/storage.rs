@@ -57,7 +57,7 @@ pub trait Storage: Send + Sync + Debug + 'static {
 
     /// `length` bytes from `offset` on, **to be handed to the kernel and not to be looked at**.
     ///
-    /// A file back end may answer with mapped memory. The pages are in memory when the call returns, so that the
+    /// A file back end may answer with mapped memory, if it is [told to](crate::PoolOptions::max_mapped_bytes). The pages are in memory when the call returns, so that the
     /// system call that sends them does not wait for a disk; should the file be cut meanwhile, that system call fails
     /// with `EFAULT`. A program that reads the bytes itself gets a signal instead: use [`read_at`](Self::read_at) for
     /// whatever is hashed, encrypted or parsed.
@@ -93,6 +93,14 @@ pub trait Storage: Send + Sync + Debug + 'static {
     fn is_hole(&self, range: Range<u64>) -> bool {
         let _ = range;
         false
+    }
+
+    /// Takes the files that hold bytes of `range` as they are now: their data is about to be checked again.
+    ///
+    /// To be called after [`read_shared`](Self::read_shared) failed with [`Changed`](crate::StorageErrorKind::Changed),
+    /// once nothing in these files counts as verified any more. Until then it goes on failing.
+    fn renew(&self, range: Range<u64>) {
+        let _ = range;
     }
 
     /// Says which files are wanted, one entry a file. The data of others is kept apart from the wanted files' if the

@@ -52,15 +52,19 @@ fn send(data: &Bytes) -> std::io::Result<Vec<u8>> {
 }
 
 #[test]
-fn a_file_cut_while_it_is_served_fails_the_system_call() {
+fn a_file_cut_while_it_is_served_from_a_map_fails_the_system_call() {
     let dir = tempfile::tempdir().unwrap();
     let sample = Arc::new(Sample::new([("a", 4 * MIB)], MIB));
     write_files(&sample, dir.path());
-    let store = PieceStore::new(
-        sample.clone(),
-        Arc::new(open(&sample, dir.path())),
-        Options::default(),
-    );
+    let options = FileOptions {
+        pool: Pool::new(PoolOptions {
+            max_mapped_bytes: 64 * MIB,
+            ..PoolOptions::default()
+        }),
+        ..FileOptions::default()
+    };
+    let storage = FileStorage::new(sample.clone(), dir.path(), options).unwrap();
+    let store = PieceStore::new(sample.clone(), Arc::new(storage), Options::default());
     for piece in sample.geometry().pieces() {
         assert_eq!(store.check(piece).unwrap(), PieceCheck::Passed);
     }

@@ -11,8 +11,8 @@ use headwater_metainfo::InfoHash;
 
 use super::clients::{Client, ClientKind, Installed, Job, Program, Role};
 use super::content::{Content, Shape};
-use super::process::wait_until;
 use super::tracker::{Scheme, Tracker, TrackerKind, Trackers};
+use crate::interop::process::wait_until;
 
 /// How the two find each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

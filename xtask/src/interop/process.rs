@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use serde_json::Value;
 
 /// How often something is asked for whose coming nobody tells.
 const POLL: Duration = Duration::from_millis(50);
@@ -102,4 +103,12 @@ pub(crate) fn printed(program: &Path, arguments: &[&str]) -> Result<String, Stri
     }
     let last = text.trim().lines().last().unwrap_or_default();
     Err(format!("{}: {last}", program.display()))
+}
+
+/// The first event of this name in what `headwater --json` has printed.
+pub(crate) fn event(output: &str, name: &str) -> Option<Value> {
+    let mut events = output
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    events.find(|event| event["event"] == name)
 }

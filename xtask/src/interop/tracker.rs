@@ -12,8 +12,8 @@ use headwater_metainfo::InfoHash;
 
 use super::case::Case;
 use super::clients::{Installed, Program, Role};
-use super::process::{Process, wait_until};
 use super::{http, ports};
+use crate::interop::process::{Process, wait_until};
 
 /// How long a tracker may take to listen.
 const START: Duration = Duration::from_secs(10);

@@ -1,8 +1,11 @@
 //! Starting a session.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
-use headwater_session::{ResumePolicy, Session, SessionBuilder, SessionError, default_state_dir};
+use headwater_session::{
+    ResumePolicy, Session, SessionBuilder, SessionError, SyncPolicy, default_state_dir,
+};
 
 use super::failure::session_failure;
 use crate::args::Network;
@@ -13,10 +16,18 @@ use crate::output::{Event, Output};
 const USUAL_PORTS: RangeInclusive<u16> = 6881..=6891;
 
 /// Starts a session as the command line has it, and tells on which port it listens.
-pub(crate) async fn open(network: &Network, output: &Output) -> Result<Session> {
+pub(crate) async fn open(
+    network: &Network,
+    save_interval: Option<Duration>,
+    output: &Output,
+) -> Result<Session> {
+    let mut builder = builder(network);
+    if let Some(interval) = save_interval {
+        builder = builder.sync_policy(SyncPolicy::Interval(interval));
+    }
     let session = match network.port {
-        Some(port) => builder(network).port(port).start().await,
-        None => on_a_usual_port(network).await,
+        Some(port) => builder.port(port).start().await,
+        None => on_a_usual_port(&builder).await,
     };
     let session = session.map_err(|error| session_failure(&error))?;
     tracing::info!(addresses = ?session.local_addrs(), "listening");
@@ -28,11 +39,11 @@ pub(crate) async fn open(network: &Network, output: &Output) -> Result<Session> 
     Ok(session)
 }
 
-async fn on_a_usual_port(network: &Network) -> Result<Session, SessionError> {
+async fn on_a_usual_port(builder: &SessionBuilder) -> Result<Session, SessionError> {
     let mut ports = USUAL_PORTS;
     loop {
         let port = ports.next().unwrap_or_default();
-        match builder(network).port(port).start().await {
+        match builder.clone().port(port).start().await {
             Err(SessionError::AddrInUse(_)) if !ports.is_empty() => {}
             outcome => return outcome,
         }

@@ -35,7 +35,7 @@ impl Seed {
     pub(crate) async fn run(self, output: &Output, interrupt: Interrupt) -> Result {
         let torrents = self.torrents.iter().map(|path| source::load(path));
         let torrents = torrents.collect::<Result<Vec<_>>>()?;
-        let session = transfer::open(&self.network, output).await?;
+        let session = transfer::open(&self.network, None, output).await?;
         let mut transfer = Transfer::new(session, output);
         let outcome = match self.add(&mut transfer, torrents).await {
             Ok(()) => follow(&mut transfer, output, &interrupt).await,

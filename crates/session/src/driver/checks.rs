@@ -1,6 +1,6 @@
 //! Hash checks: at the start, at the user's wish, and of what could not be read.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -130,7 +130,7 @@ impl Driver {
         pieces.sort_unstable();
         pieces.dedup();
         let awaited = self.checks.queue.iter().map(|order| &order.pieces);
-        let awaited: Vec<_> = awaited.flatten().copied().collect();
+        let awaited: HashSet<_> = awaited.flatten().collect();
         pieces.retain(|piece| !awaited.contains(piece));
         if !pieces.is_empty() {
             self.checks.push(CheckOrder {

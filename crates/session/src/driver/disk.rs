@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use headwater_metainfo::PieceIndex;
-use headwater_store::{PieceCheck, StoreError};
+use headwater_metainfo::{Bitfield, PieceIndex};
+use headwater_store::{PieceCheck, StorageErrorKind, StoreError};
 use headwater_swarm::PieceCheck as Verdict;
 
 use super::Driver;
@@ -73,9 +73,29 @@ impl Driver {
         if is_broken {
             self.doubt(pieces);
             self.fail(error.into());
+        } else if error
+            .storage()
+            .is_some_and(|error| error.kind() == StorageErrorKind::Changed)
+        {
+            let pieces = self.sharing_files_with(pieces);
+            self.suspect(pieces.ones());
         } else {
             self.suspect(pieces);
         }
+    }
+
+    /// All pieces of the files that these pieces lie in.
+    fn sharing_files_with(&self, pieces: impl Iterator<Item = PieceIndex>) -> Bitfield {
+        let (layout, geometry) = (self.shared.info.layout(), self.shared.info.geometry());
+        let mut all = Bitfield::new(geometry.piece_count());
+        for piece in pieces {
+            let range = geometry.piece_range(piece);
+            for span in layout.spans(range.start, range.end - range.start) {
+                let others = layout.pieces_of(span.file, &geometry);
+                others.map(PieceIndex).for_each(|piece| _ = all.set(piece));
+            }
+        }
+        all
     }
 
     /// Tells the swarm when the disk falls behind, and when it has caught up.

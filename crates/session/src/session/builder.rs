@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::accept::Acceptor;
-use super::{Core, Defaults, Inner, Registry, Session, listener};
+use super::{Core, Defaults, Inner, Registry, Session, descriptors, listener};
 use crate::disk::DiskPool;
 use crate::limit::Bucket;
 use crate::peer::Dialler;
@@ -114,7 +114,8 @@ impl SessionBuilder {
         self.with(|options| options.listen = listen)
     }
 
-    /// Connections at most, of all torrents together. 500.
+    /// Connections at most, of all torrents together. 500, or as many as the system allows the process beside its
+    /// [files](Self::files).
     pub fn max_connections(self, max_connections: usize) -> Self {
         self.with(|options| options.max_connections = max_connections)
     }
@@ -149,7 +150,8 @@ impl SessionBuilder {
         self.with(|options| options.sync = policy)
     }
 
-    /// How many files and maps are kept open, by all torrents together.
+    /// How many files and maps are kept open, by all torrents together. No more files than half of the descriptors that the
+    /// system allows the process.
     pub fn files(self, files: PoolOptions) -> Self {
         self.with(|options| options.files = files)
     }
@@ -217,13 +219,14 @@ impl SessionBuilder {
 
     fn core(&self, port: u16) -> Result<Core, SessionError> {
         let disk = DiskPool::start(self.disk_threads).map_err(SessionError::Thread)?;
+        let (max_connections, files) = descriptors::fit(self.max_connections, self.files);
         Ok(Core {
             disk: Arc::new(disk),
-            files: Pool::new(self.files),
+            files: Pool::new(files),
             tracker: Client::new(self.tracker_options()),
             dialler: Dialler {
                 bind: self.bind.clone().into(),
-                connections: Arc::new(Semaphore::new(self.max_connections)),
+                connections: Arc::new(Semaphore::new(max_connections)),
                 half_open: Arc::new(Semaphore::new(HALF_OPEN)),
             },
             port,

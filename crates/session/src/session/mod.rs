@@ -2,6 +2,7 @@
 
 mod accept;
 mod builder;
+mod descriptors;
 mod listener;
 
 use std::collections::HashMap;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use lru::LruCache;
 use parking_lot::Mutex;
 
+use super::buffers::Buffers;
 use super::map::Windows;
 use super::seen::Identity;
 
@@ -16,17 +17,22 @@ use super::seen::Identity;
 pub struct PoolOptions {
     /// Files kept open at a time; at least 1. Threads that are using a file hold it a little longer.
     pub max_open_files: usize,
-    /// Bytes kept mapped for serving; what is mapped counts as resident once it has been served. Blocks that are on
-    /// their way to a socket keep their window alive a little longer. 0: blocks are read into memory of their own instead.
+    /// Bytes kept mapped for serving what is not in the page cache; what is mapped counts as resident once it has been served.
+    /// Blocks that are on their way to a socket keep their window alive a little longer. 0: blocks are read into memory of
+    /// their own instead.
+    ///
+    /// **A file that another program cuts is served with zeros up to the end of its last page**, if the cut comes between the
+    /// mapping of a block and its sending: the system gives such bytes out as if they were the file's. Only blocks that were
+    /// read can be looked at again before they are sent. So map only what nobody else writes to.
     pub max_mapped_bytes: u64,
 }
 
 impl Default for PoolOptions {
-    /// 128 files, 64 MiB.
+    /// 128 files, no maps.
     fn default() -> Self {
         Self {
             max_open_files: 128,
-            max_mapped_bytes: 64 * 1024 * 1024,
+            max_mapped_bytes: 0,
         }
     }
 }
@@ -41,6 +47,7 @@ struct Shared {
     next_owner: AtomicU64,
     files: Mutex<LruCache<Key, Arc<OpenFile>>>,
     windows: Windows,
+    buffers: Buffers,
 }
 
 /// A file of one of the storages that share the pool.
@@ -73,6 +80,7 @@ impl Pool {
             next_owner: AtomicU64::new(0),
             files: Mutex::new(LruCache::new(capacity)),
             windows: Windows::new(options.max_mapped_bytes),
+            buffers: Buffers::default(),
         }))
     }
 
@@ -92,6 +100,10 @@ impl Pool {
 
     pub(super) fn windows(&self) -> &Windows {
         &self.0.windows
+    }
+
+    pub(super) fn buffers(&self) -> &Buffers {
+        &self.0.buffers
     }
 
     pub(super) fn get(&self, key: Key, writable: bool) -> Option<Arc<OpenFile>> {

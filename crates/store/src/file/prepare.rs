@@ -195,7 +195,8 @@ impl FileStorage {
             .map(|((file, entry), place)| match place {
                 Place::Pad => FileStamp::MISSING,
                 Place::Real | Place::Kept if !part.touches(entry.range()) => {
-                    stamp_of(std::fs::metadata(names.path(layout, file)))
+                    let stamp = stamp_of(std::fs::metadata(names.path(layout, file)));
+                    self.times.judge(file, stamp)
                 }
                 Place::Real | Place::Kept | Place::Part => part_stamp,
             });
@@ -203,7 +204,7 @@ impl FileStorage {
     }
 }
 
-fn stamp_of(metadata: io::Result<Metadata>) -> FileStamp {
+pub(super) fn stamp_of(metadata: io::Result<Metadata>) -> FileStamp {
     let Ok(metadata) = metadata else {
         return FileStamp::MISSING;
     };

@@ -13,7 +13,7 @@ use super::open::Purpose;
 use super::pool::{Key, OpenFile};
 use super::{FileStorage, Open, map};
 use crate::positioned::{read_cached_at, read_exact_at, write_all_at};
-use crate::{Operation, StorageError};
+use crate::{Operation, StorageError, StorageErrorKind};
 
 /// A smaller file is read, which costs less than to map it.
 const MIN_MAPPED_FILE: u64 = 128 * 1024;
@@ -178,6 +178,41 @@ impl FileStorage {
             .map_err(|error| StorageError::from_io(Operation::Write, part.path(), error))
     }
 
+    /// Whether what was just read from `range` is what was verified there: to be asked *after* reading, because a file that is
+    /// cut meanwhile reads as zeros up to the end of its last page.
+    pub(super) fn check_unchanged(&self, range: Range<u64>) -> Result<(), StorageError> {
+        for span in self
+            .contents
+            .layout()
+            .spans(range.start, range.end - range.start)
+        {
+            let start = self.entry(span.file).offset() + span.offset;
+            let in_part = self.part.read().touches(start..start + span.length);
+            if !in_part && !self.entry(span.file).is_pad() {
+                let open = self.open_for_reading(span.file)?;
+                self.is_unchanged(&open, span)
+                    .inspect_err(|_| self.pool.forget(self.key(span.file)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_unchanged(&self, open: &OpenFile, span: FileSpan) -> Result<(), StorageError> {
+        let metadata = open.file.metadata();
+        let metadata = metadata.map_err(|error| self.error(Operation::Read, span.file, error))?;
+        if metadata.len() < span.offset + span.length {
+            let cut = IoErrorKind::UnexpectedEof.into();
+            return Err(self.error(Operation::Read, span.file, cut));
+        }
+        if self.times.is_same(span.file, &metadata) {
+            return Ok(());
+        }
+        let path = self.path(span.file);
+        let cause = "it was changed by another program";
+        let kind = StorageErrorKind::Changed;
+        Err(StorageError::new(Operation::Read, path, kind, cause))
+    }
+
     /// From a map, if that is possible.
     pub(super) fn share_span(&self, span: FileSpan) -> Result<Option<Bytes>, StorageError> {
         let open = self.open_for_reading(span.file)?;
@@ -187,10 +222,10 @@ impl FileStorage {
             let length = self.entry(span.file).length();
             windows.share(self.key(span.file), &open.file, span.offset..end, length)
         });
-        shared.map_err(|error| {
-            self.pool.forget(self.key(span.file));
-            self.error(Operation::Read, span.file, error)
-        })
+        let shared = shared.map_err(|error| self.error(Operation::Read, span.file, error));
+        shared
+            .and_then(|bytes| self.is_unchanged(&open, span).map(|()| bytes))
+            .inspect_err(|_| self.pool.forget(self.key(span.file)))
     }
 
     /// What the page cache holds, as long as it holds all of it.
@@ -201,9 +236,12 @@ impl FileStorage {
             return None;
         }
         let open = self.pool.get(self.key(span.file), false)?;
-        let mut buf = vec![0; span.length as usize];
-        match read_cached_at(&open.file, &mut buf, span.offset) {
-            Ok(true) => Some(buf.into()),
+        let mut buffer = self.pool.buffers().take(span.length as usize);
+        match read_cached_at(&open.file, buffer.as_mut(), span.offset) {
+            Ok(true) => {
+                let unchanged = self.is_unchanged(&open, span);
+                unchanged.ok().map(|()| buffer.into_bytes())
+            }
             Ok(false) => None,
             Err(_) => {
                 self.cannot_tell.store(true, Ordering::Relaxed);

@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 use super::{Client, Job, Role};
-use crate::interop::process::{Process, printed};
+use crate::interop::process::{Process, event, printed};
 
 /// Turned off as far as the program has them.
 const OTHER_WAYS: &[&str] = &["--no-dht", "--no-lsd", "--no-pex", "--no-utp"];
@@ -49,11 +49,7 @@ impl Headwater {
 
     /// The first event of this name that it has printed.
     fn event(&self, name: &str) -> Option<Value> {
-        let output = self.process.output();
-        let mut events = output
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        events.find(|event| event["event"] == name)
+        event(&self.process.output(), name)
     }
 }
 

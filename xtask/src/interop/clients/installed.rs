@@ -1,9 +1,8 @@
 //! What is there to work with.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
 use crate::interop::process::printed;
 
@@ -87,7 +86,7 @@ impl Installed {
 
     /// The same with `headwater`: the given program, or a release build of the workspace's.
     pub(crate) fn and_headwater(mut self, given: Option<PathBuf>) -> anyhow::Result<Self> {
-        let path = given.map_or_else(build, Ok)?;
+        let path = given.map_or_else(crate::program::build, Ok)?;
         self.found.push((Program::Headwater, Ok(path)));
         Ok(self)
     }
@@ -112,18 +111,4 @@ impl Installed {
         });
         missing.collect()
     }
-}
-
-fn build() -> anyhow::Result<PathBuf> {
-    let root = crate::workspace_root();
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments = ["build", "--release", "--quiet", "--package", "headwater"];
-    let status = Command::new(cargo)
-        .args(arguments)
-        .current_dir(&root)
-        .status()?;
-    ensure!(status.success(), "headwater does not build");
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    Ok(root.join(target).join("release/headwater"))
 }

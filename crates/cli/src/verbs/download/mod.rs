@@ -51,6 +51,9 @@ pub(crate) struct Download {
     /// Give up when nothing has come for this many seconds
     #[arg(long, value_name = "SEC", value_parser = clap::value_parser!(u32).range(1..))]
     stall_timeout: Option<u32>,
+    /// Make what was downloaded safe from a power cut, and note it for the next start, this often [default: 60]
+    #[arg(long, value_name = "SEC", value_parser = units::parse_seconds)]
+    save_interval: Option<Duration>,
     #[command(flatten)]
     network: Network,
 }
@@ -63,7 +66,7 @@ impl Download {
             () = interrupt.requested() => return Err(Failure::interrupted()),
         };
         let priorities = self.priorities(&torrents)?;
-        let session = transfer::open(&self.network, output).await?;
+        let session = transfer::open(&self.network, self.save_interval, output).await?;
         let mut transfer = Transfer::new(session, output);
         let outcome = match self.add(&mut transfer, torrents, priorities).await {
             Ok(()) => self.follow(&mut transfer, output, &interrupt, start).await,
