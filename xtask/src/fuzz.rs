@@ -113,7 +113,7 @@ fn succeeds(command: &mut Command) -> anyhow::Result<bool> {
 
 /// Stable's compiler takes the flags that cargo-fuzz needs when it is asked to.
 fn cargo_fuzz(verb: &str) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = crate::program::cargo();
     command.args(["fuzz", verb]).env("RUSTC_BOOTSTRAP", "1");
     command
 }

@@ -43,7 +43,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         logs.display()
     );
     for arguments in TESTS {
-        let status = Command::new(env!("CARGO"))
+        let status = crate::program::cargo()
             .arg("test")
             .args(arguments)
             .current_dir(crate::workspace_root())

@@ -91,7 +91,7 @@ impl Args {
 
     /// A folder for large files, gone when it is dropped.
     fn folder(&self) -> io::Result<TempDir> {
-        let parent = self.dir.clone().unwrap_or_else(memory_folder);
+        let parent = self.dir.clone().unwrap_or_else(crate::files::memory_folder);
         let mut builder = tempfile::Builder::new();
         builder.prefix("headwater-bench-").tempdir_in(parent)
     }
@@ -169,13 +169,4 @@ fn hashing(args: &Args, installed: &Installed, folder: &Path) -> anyhow::Result<
         rows.extend(bench.rows::<Checker>()?);
     }
     Ok(rows)
-}
-
-fn memory_folder() -> PathBuf {
-    let shared = PathBuf::from("/dev/shm");
-    if shared.is_dir() {
-        shared
-    } else {
-        std::env::temp_dir()
-    }
 }

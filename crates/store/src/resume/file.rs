@@ -3,7 +3,6 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{MAX_RESUME_SIZE, ResumeData, ResumeError};
 
@@ -53,13 +52,13 @@ fn save_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder_of(path)
 }
 
+/// Always the same, so that what a killed process leaves is used up by the next save. Should two save to one place at a time, the
+/// checksum tells whose bytes got mixed.
 fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let mut temporary = std::ffi::OsString::from(".");
     temporary.push(name);
-    temporary.push(format!(".{}-{number}.tmp", std::process::id()));
+    temporary.push(".tmp");
     Ok(path.with_file_name(temporary))
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use headwater_metainfo::{FileIndex, Info, PieceIndex};
-use headwater_store::{FileOptions, FileStorage, Options, PieceStore};
+use headwater_store::{FileOptions, FileStorage, Options, PieceStore, Pool, PoolOptions};
 
 use self::report::Report;
 use crate::args::Dir;
@@ -95,6 +95,11 @@ impl Verify {
         let options = FileOptions {
             read_only: true,
             follow_links: true,
+            // More than are read side by side, and few enough for any system.
+            pool: Pool::new(PoolOptions {
+                max_open_files: 64,
+                ..PoolOptions::default()
+            }),
             ..FileOptions::default()
         };
         FileStorage::new(Arc::clone(info) as _, dir, options).map_err(|error| {
