@@ -8,6 +8,7 @@ mod files;
 mod fuzz;
 mod interop;
 mod memcheck;
+mod processor;
 mod program;
 mod swarm_test;
 mod tidy;

@@ -72,6 +72,17 @@ impl UploadQueue {
         true
     }
 
+    /// Takes out the latest request that waits.
+    pub(crate) fn pop_waiting(&mut self) -> Option<BlockSpan> {
+        self.waiting.pop_back()
+    }
+
+    /// Takes back the block that the driver got last.
+    pub(crate) fn revoke_last(&mut self) -> Option<BlockSpan> {
+        let block = *self.serving.back()?;
+        self.revoke(block).then_some(block)
+    }
+
     /// Takes out the waiting requests that `drop` picks.
     pub(crate) fn drain_waiting(
         &mut self,

@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use super::libtorrent;
-use super::usage::{Guard, Usage, measured, processor_time};
+use super::usage::{Guard, Usage, measured};
+use crate::processor;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Client {
@@ -113,7 +114,7 @@ impl Seed {
 
     /// Processor time that it has used so far.
     pub(super) fn processor_time(&self) -> anyhow::Result<Duration> {
-        processor_time(self.child.0.id())
+        processor::time_of(self.child.0.id())
     }
 }
 

@@ -13,12 +13,13 @@ use headwater_metainfo::{Metainfo, PieceIndex};
 
 use super::libtorrent;
 use super::report::{OURS, Row};
-use super::usage::{DEADLINE, Usage, measured, processor_time};
+use super::usage::{DEADLINE, Usage, measured};
 use crate::files::write_noise;
 use crate::interop::clients::transmission::Transmission;
 use crate::interop::clients::{Client as _, Installed, Job, Program};
 use crate::interop::ports;
 use crate::interop::process::wait_until;
+use crate::processor;
 
 /// The size of a piece, for programs that take it as a power of two.
 const PIECE_BITS: u32 = 20;
@@ -153,14 +154,14 @@ impl<'a> Hashing<'a> {
         let mut daemon = Transmission::start(job, program)?;
         let deadline = Instant::now() + DEADLINE;
         wait_until("transmission answers", deadline, || daemon.answers())?;
-        let (start, before) = (Instant::now(), processor_time(daemon.process_id())?);
+        let (start, before) = (Instant::now(), processor::time_of(daemon.process_id())?);
         while !daemon.is_ready()? {
             ensure!(Instant::now() < deadline, "it has not checked everything");
             thread::sleep(POLL);
         }
         Ok(Usage {
             wall: start.elapsed(),
-            processor: processor_time(daemon.process_id())?.saturating_sub(before),
+            processor: processor::time_of(daemon.process_id())?.saturating_sub(before),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Very many small files.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -9,7 +9,7 @@ use headwater_metainfo::Metainfo;
 use rand::rngs::SmallRng;
 use rand::{Rng, RngExt, SeedableRng};
 
-use super::program::{Program, Running};
+use super::program::{LOCAL, Program, Running};
 use super::report::{Report, Size};
 use super::wire::Wire;
 
@@ -37,17 +37,11 @@ pub(super) fn run(
     program.run(folder, &create)?;
     add("verify", program.run(folder, &["verify", "many.torrent"])?);
 
-    let local = ["--bind", "127.0.0.1", "--port", "0", "--no-trackers"];
-    let seed = [&["seed", "many.torrent"], &local[..]].concat();
-    let mut seed = program.start(folder, &seed)?;
-    let port = seed.event("listening")?["port"].as_u64();
-    let port = u16::try_from(port.context("a port")?)?;
-    seed.event("checked")?;
+    let (mut seed, address) = program.seed(folder, "many.torrent")?;
     add("seed, checked", seed.usage());
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let peer = address.to_string();
     let more = ["--dir", "target", "--peer", &peer, "--save-interval", "1"];
-    let download = [&["download", "many.torrent"], &more[..], &local].concat();
+    let download = [&["download", "many.torrent"], &more[..], &LOCAL].concat();
     add("download", program.run(folder, &download)?);
     fetch_in_a_crowd(folder, address, files, &mut seed, program.descriptors)?;
     add("seed", seed.usage());

@@ -1,6 +1,7 @@
 //! The program under limits, watched while it runs.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -10,11 +11,15 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use crate::interop::process::{Process, event};
+use crate::processor;
 
 /// How long any one step may take.
 const PATIENCE: Duration = Duration::from_mins(10);
 /// How often it is looked at.
 const POLL: Duration = Duration::from_millis(5);
+
+/// The network that a test may use.
+pub(super) const LOCAL: [&str; 5] = ["--bind", "127.0.0.1", "--port", "0", "--no-trackers"];
 
 /// The program, and how many descriptors it gets.
 pub(super) struct Program {
@@ -59,6 +64,19 @@ impl Program {
             start: Instant::now(),
             usage: Usage::default(),
         })
+    }
+
+    /// Starts it as a seed of a torrent in `folder`, and waits until it has checked the data.
+    pub(super) fn seed(
+        &self,
+        folder: &Path,
+        torrent: &str,
+    ) -> anyhow::Result<(Running, SocketAddr)> {
+        let mut seed = self.start(folder, &[&["seed", torrent], &LOCAL[..]].concat())?;
+        let port = seed.event("listening")?["port"].as_u64();
+        let port = u16::try_from(port.context("a port")?)?;
+        seed.event("checked")?;
+        Ok((seed, (Ipv4Addr::LOCALHOST, port).into()))
     }
 
     /// Runs it to its end, which must be a good one.
@@ -123,16 +141,6 @@ impl Running {
         usage.descriptors = usage.descriptors.max(descriptors);
         usage.processor = usage
             .processor
-            .max(processor_time(&folder).unwrap_or_default());
+            .max(processor::time_of(self.process.id()).unwrap_or_default());
     }
-}
-
-/// User and system time.
-fn processor_time(folder: &Path) -> Option<Duration> {
-    let stat = fs::read_to_string(folder.join("stat")).ok()?;
-    // The fields behind the program's name; the 14th and 15th of all.
-    let fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11).take(2);
-    let ticks: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();
-    let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
-    Some(Duration::from_secs_f64(ticks as f64 / per_second as f64))
 }

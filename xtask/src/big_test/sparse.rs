@@ -1,7 +1,7 @@
 //! A file that is very long, and of which most was never written.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use headwater_metainfo::{Metainfo, PieceIndex};
 use rand::rngs::SmallRng;
 use rand::{Rng, RngExt, SeedableRng};
 
-use super::program::Program;
+use super::program::{LOCAL, Program};
 use super::report::{Report, Size};
 use super::wire::Wire;
 use crate::files::{same_bytes, write_noise};
@@ -48,18 +48,12 @@ pub(super) fn run(
         program.run(folder, &["verify", "sparse.torrent"])?,
     );
 
-    let local = ["--bind", "127.0.0.1", "--port", "0", "--no-trackers"];
-    let seed = [&["seed", "sparse.torrent"], &local[..]].concat();
-    let mut seed = program.start(folder, &seed)?;
-    let port = seed.event("listening")?["port"].as_u64();
-    let port = u16::try_from(port.context("a port")?)?;
-    seed.event("checked")?;
+    let (mut seed, address) = program.seed(folder, "sparse.torrent")?;
     add("seed, checked", seed.usage());
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let peer = address.to_string();
     // The first piece of the tail is the last of the huge file: what is not wanted of it goes to the part file.
     let more = ["--dir", "target", "--peer", &peer, "--select", "2"];
-    let download = [&["download", "sparse.torrent"], &more[..], &local].concat();
+    let download = [&["download", "sparse.torrent"], &more[..], &LOCAL].concat();
     add("download, a part", program.run(folder, &download)?);
     ensure!(
         same_bytes(

@@ -245,6 +245,51 @@ fn request_queues_are_bounded() {
 }
 
 #[test]
+fn a_lowered_limit_refuses_the_latest_requests() {
+    let mut configuration = config(0, 4).complete();
+    configuration.limits.serve_window = 2 * 16_384;
+    let mut rig = Rig::new(configuration);
+    let peer = rig.connect_leech(1);
+    rig.say(peer, (0..4).map(|index| Message::Request(block(0, index))));
+    assert_eq!(rig.served(peer), [block(0, 0), block(0, 1)]);
+    let mut limits = rig.torrent.limits().clone();
+    limits.max_incoming_requests = 1;
+    rig.torrent.set_limits(rig.now, limits);
+    rig.torrent.check_invariants();
+    rig.drain();
+    assert_eq!(rig.torrent.peer(peer).unwrap().incoming_requests, 1);
+    let refused: Vec<_> = rig
+        .sent(peer)
+        .into_iter()
+        .filter(|message| matches!(message, Message::Reject(_)))
+        .collect();
+    assert_eq!(
+        refused,
+        [3, 2].map(|index| Message::Reject(block(0, index)))
+    );
+}
+
+#[test]
+fn a_lowered_window_takes_blocks_back_from_the_driver() {
+    let mut rig = Rig::new(config(0, 16).complete());
+    let peer = rig.connect_leech(1);
+    rig.say(
+        peer,
+        (0..16).map(|index| Message::Request(block(index / 4, index % 4))),
+    );
+    let with_driver = rig.served(peer).len();
+    let mut limits = rig.torrent.limits().clone();
+    limits.serve_window = 0;
+    rig.torrent.set_limits(rig.now, limits);
+    rig.torrent.check_invariants();
+    rig.drain();
+    let is_cancel = |action: &&Action| matches!(action, Action::CancelServe { .. });
+    let cancelled = rig.take().iter().filter(is_cancel).count();
+    // As much as one request may ask for stays.
+    assert_eq!(cancelled, with_driver - 8);
+}
+
+#[test]
 fn choked_peers_are_not_served() {
     for fast in [true, false] {
         let mut configuration = config(0, 4).complete();

@@ -112,7 +112,8 @@ impl Torrent {
         }
     }
 
-    /// Takes new limits. Connections past a new, lower limit are closed, those first that give and take least.
+    /// Takes new limits. Connections past a new, lower limit are closed, those first that give and take least; requests past one are
+    /// refused, the latest first.
     pub fn set_limits(&mut self, now: Instant, limits: Limits) {
         let now = self.advance(now);
         self.limits = limits;
@@ -122,6 +123,9 @@ impl Torrent {
         let excess = peers.len().saturating_sub(self.limits.max_peers);
         for &(_, key) in peers.iter().take(excess) {
             self.disconnect(now, key, DisconnectReason::Full);
+        }
+        for &(_, key) in peers.iter().skip(excess) {
+            self.refuse_excess(now, key);
         }
         self.choke_round(now);
         self.out.dial = true;

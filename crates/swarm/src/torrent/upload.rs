@@ -150,6 +150,29 @@ impl Torrent {
         }
     }
 
+    /// Refuses the requests that a peer has in excess of lowered limits, and takes back what the driver has of it, the latest first.
+    pub(super) fn refuse_excess(&mut self, now: Instant, key: PeerKey) {
+        let limit = self.limits.max_incoming_requests;
+        let window = u64::from(self.limits.serve_window) + u64::from(MAX_REQUEST);
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        while peer.uploads.len() > limit
+            && let Some(block) = peer.uploads.pop_waiting()
+        {
+            if peer.is_fast() {
+                self.out.send(now, peer, Message::Reject(block));
+            }
+        }
+        while (peer.uploads.len() > limit || peer.uploads.serving_bytes() > window)
+            && let Some(block) = peer.uploads.revoke_last()
+        {
+            self.out
+                .actions
+                .push_back(Action::CancelServe { peer: key, block });
+        }
+    }
+
     /// Refuses those of a peer's requests that `which` picks, those that the driver has among them.
     pub(super) fn refuse_requests(
         &mut self,
