@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use headwater_metainfo::Metainfo;
 use rand::rngs::SmallRng;
 use rand::{Rng, RngExt, SeedableRng};

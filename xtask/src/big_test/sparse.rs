@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use headwater_hash::{sha1, sha1_of_zeros};
 use headwater_metainfo::create::{CreateOptions, Creator, InputFile};
 use headwater_metainfo::{Metainfo, PieceIndex};
