@@ -125,9 +125,13 @@ impl<'o> Transfer<'o> {
             TorrentEvent::FilesChanged { files, pieces } => {
                 let name = printable(self.torrents[number].name());
                 let files = counted(files.len(), "file has", "files have");
-                let pieces = counted(pieces as usize, "piece", "pieces");
+                // Of a file that is gone, or too short, nothing is worth a look.
+                let check = match pieces {
+                    0 => String::new(),
+                    _ => format!("; checking {}", counted(pieces as usize, "piece", "pieces")),
+                };
                 self.output.note(format_args!(
-                    "{name}: {files} changed since the last run; checking {pieces}"
+                    "{name}: {files} changed since the last run{check}"
                 ));
             }
             TorrentEvent::Failed(error) => return Err(failure::torrent_failure(&error)),
