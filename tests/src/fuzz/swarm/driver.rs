@@ -19,6 +19,8 @@ pub(super) struct Link {
     pub(super) fast: bool,
     /// What the torrent asked of the peer.
     pub(super) asked: Vec<BlockSpan>,
+    /// What it asked and called off; the fast extension promises an answer all the same.
+    pub(super) cancelled: Vec<BlockSpan>,
     /// What the driver is to send, and whether that was called off.
     pub(super) serving: Vec<(BlockSpan, bool)>,
 }
@@ -109,9 +111,11 @@ impl Driver {
             Message::Piece { .. } => panic!("blocks are served, not sent"),
             Message::Request(block) => self.request(peer, *block),
             Message::Cancel(block) => {
-                let asked = &mut self.link(peer).asked;
-                let at = asked.iter().position(|each| each == block);
-                asked.swap_remove(at.expect("what is cancelled was asked for"));
+                let link = self.link(peer);
+                let at = link.asked.iter().position(|each| each == block);
+                link.asked
+                    .swap_remove(at.expect("what is cancelled was asked for"));
+                link.cancelled.push(*block);
             }
             _ => {}
         }
@@ -165,6 +169,7 @@ impl Driver {
             key,
             fast: handshake.reserved.fast_extension(),
             asked: Vec::new(),
+            cancelled: Vec::new(),
             serving: Vec::new(),
         });
         Some(key)

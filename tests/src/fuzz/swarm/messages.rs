@@ -48,7 +48,7 @@ fn message(link: &mut Link, input: &mut Input<'_>) -> Message {
         11 => Message::Suggest(index(input)),
         12 => Message::HaveAll,
         13 => Message::HaveNone,
-        14 => Message::Reject(asked(link, input)),
+        14 => Message::Reject(rejected(link, input)),
         15 => Message::AllowedFast(index(input)),
         16 => extended_handshake(input),
         17 => Message::Extended {
@@ -110,6 +110,20 @@ fn asked(link: &mut Link, input: &mut Input<'_>) -> BlockSpan {
     }
     let at = input.below(link.asked.len());
     link.asked.swap_remove(at)
+}
+
+/// As [`asked`]. A block that was called off and asked for again has two answers to come, and the first is for what was called off.
+fn rejected(link: &mut Link, input: &mut Input<'_>) -> BlockSpan {
+    let count = link.asked.len();
+    let block = asked(link, input);
+    let earlier = link.cancelled.iter().position(|each| *each == block);
+    if let Some(at) = earlier {
+        link.cancelled.swap_remove(at);
+        if link.asked.len() < count {
+            link.asked.push(block);
+        }
+    }
+    block
 }
 
 fn answer(link: &mut Link, input: &mut Input<'_>) -> Message {
