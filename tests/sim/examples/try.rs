@@ -40,6 +40,11 @@ fn main() {
             o.wasted_bytes() as f64 / (peers as u64 * pieces * len) as f64,
             o.stuck().len(), o.packets, wall.elapsed().as_secs_f64()
         );
+        if std::env::var_os("SENT").is_some() {
+            let capacity = up.0 as f64 * (peers as f64 + factor);
+            let line: Vec<String> = o.sent.iter().map(|b| format!("{:.0}", *b as f64 * 100.0 / capacity)).collect();
+            println!("{}", line.join(" "));
+        }
         ratios.push(o.ratio());
     }
     ratios.sort_by(f64::total_cmp);

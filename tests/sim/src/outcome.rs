@@ -44,6 +44,8 @@ pub struct Outcome {
     pub ended: Time,
     /// Packets that were delivered.
     pub packets: u64,
+    /// For each second, block bytes that left any uplink.
+    pub sent: Vec<u64>,
 }
 
 /// What of a spec is needed afterwards.

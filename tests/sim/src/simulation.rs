@@ -71,6 +71,8 @@ pub struct Simulation {
     /// Peers that must finish and have not.
     unfinished: usize,
     packets: u64,
+    /// Block bytes that left any uplink in each second.
+    sent: Vec<u64>,
 }
 
 impl Simulation {
@@ -94,6 +96,7 @@ impl Simulation {
             rng: Xoshiro256PlusPlus::seed_from_u64(spec.rng),
             unfinished: spec.nodes.iter().filter(|node| node.must_finish()).count(),
             packets: 0,
+            sent: Vec::new(),
             spec,
         }
     }
@@ -105,6 +108,7 @@ impl Simulation {
         while self.unfinished > 0 && self.agenda.now() < limit && self.agenda.advance(&mut events) {
             // One node after the other, so that each one's memory is fetched once.
             events.sort_by_key(|&(node, _)| node);
+            self.dump();
             let mut events = events.drain(..).peekable();
             while let Some((node, event)) = events.next() {
                 self.handle(node, event);
@@ -114,6 +118,30 @@ impl Simulation {
             }
         }
         self.outcome()
+    }
+
+    fn dump(&mut self) {
+        let Some(at) = std::env::var("DUMP").ok().and_then(|v| v.parse::<f64>().ok()) else { return };
+        let now = self.now().as_secs_f64();
+        if !(now >= at && now < at + 0.0015) { return }
+        for (i, n) in self.nodes.iter().enumerate() {
+            let Some(t) = &n.torrent else { continue };
+            let s = t.stats();
+            let mut inter = 0; let mut unch = 0; let mut inreq = 0; let mut weint = 0; let mut choked_by = 0; let mut out = 0; let mut srv=0; let mut withreq=0; let mut target=0;
+            for p in t.peers() {
+                inter += p.is_interested as u32;
+                unch += (p.is_interested && !p.am_choking) as u32;
+                inreq += p.incoming_requests;
+                srv += (p.incoming_requests > 0) as u32;
+                weint += p.am_interested as u32;
+                choked_by += (p.am_interested && p.is_choking) as u32;
+                out += p.requests;
+                withreq += (p.requests > 0) as u32;
+                target += if p.am_interested && !p.is_choking { p.request_target } else { 0 };
+            }
+            let idle = n.up.busy_until + std::time::Duration::from_millis(20) < self.now();
+            println!("{i:4} have {:5} left {:4} {} peers {:3} slots {:2} | int {inter:3} unch {unch:2} serving {srv:2} inreq {inreq:4} up {:5}k | want {weint:3} choked {choked_by:3} asked {withreq:2} out {out:4} target {target:4} down {:5}k", t.have().count(), s.left/65536, if idle {"IDLE"} else {"busy"}, s.peers, s.upload_slots, s.upload_rate/1024, s.download_rate/1024);
+        }
     }
 
     fn now(&self) -> Time {
@@ -258,6 +286,7 @@ impl Simulation {
             peers: self.nodes.iter().map(peer).collect(),
             ended: self.agenda.now(),
             packets: self.packets,
+            sent: self.sent,
         }
     }
 }

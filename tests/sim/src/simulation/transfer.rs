@@ -137,6 +137,7 @@ impl Simulation {
                 continue;
             };
             let sent = self.node(index).up.send(now, packet.length());
+            self.count_sent(sent, packet.length());
             self.launch(end, sent, packet);
             self.end_mut(end).takes_turns = false;
             self.fill_buffer(end);
@@ -147,6 +148,14 @@ impl Simulation {
             let due = up.busy_until;
             self.push(due, index, Event::UplinkFree);
         }
+    }
+
+    fn count_sent(&mut self, at: crate::Time, bytes: u64) {
+        let second = at.as_secs_f64() as usize;
+        if self.sent.len() <= second {
+            self.sent.resize(second + 1, 0);
+        }
+        self.sent[second] += bytes;
     }
 
     /// A packet reaches the downlink of its receiver.
