@@ -1,5 +1,6 @@
 //! One peer while the simulation runs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
@@ -34,7 +35,8 @@ pub(crate) struct Node {
     pub(crate) generation: u32,
     pub(crate) done: Option<Time>,
     pub(crate) banned_by: Vec<u32>,
-    pub(crate) spoilt_sent: u32,
+    /// For each peer to which it sent spoilt blocks: of which pieces.
+    pub(crate) spoilt: BTreeMap<u32, BTreeSet<PieceIndex>>,
     pub(crate) chokes: bool,
     /// Counters of earlier starts.
     earlier: Stats,
@@ -57,7 +59,7 @@ impl Node {
             generation: 0,
             done: None,
             banned_by: Vec::new(),
-            spoilt_sent: 0,
+            spoilt: BTreeMap::new(),
             chokes: false,
             earlier: Stats::default(),
             kept: None,

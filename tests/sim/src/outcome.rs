@@ -20,8 +20,8 @@ pub struct PeerOutcome {
     pub stats: Stats,
     /// Peers that banned it.
     pub banned_by: Vec<u32>,
-    /// Pieces of others that failed and to which it had sent a spoilt block, before the first ban.
-    pub spoilt_sent: u32,
+    /// Pieces at most that it spoilt for one and the same peer.
+    pub most_spoilt: u32,
     /// How playing went.
     pub playback: Option<Playback>,
 }

@@ -4,9 +4,10 @@ mod connections;
 mod lifecycle;
 mod transfer;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
-use headwater_metainfo::{BlockSpan, PieceIndex};
+use headwater_metainfo::{Bitfield, BlockSpan, PieceIndex};
 use headwater_swarm::{Action, Event as SwarmEvent};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -68,6 +69,8 @@ pub struct Simulation {
     connections: Vec<Connection>,
     tracker: Tracker,
     rng: Xoshiro256PlusPlus,
+    /// Pieces that nobody has who stays, as long as somebody waits for there to be none.
+    uncopied: Bitfield,
     /// Peers that must finish and have not.
     unfinished: usize,
     packets: u64,
@@ -95,6 +98,7 @@ impl Simulation {
             tracker: Tracker::new(spec.tracker),
             rng: Xoshiro256PlusPlus::seed_from_u64(spec.rng),
             unfinished: spec.nodes.iter().filter(|node| node.must_finish()).count(),
+            uncopied: Bitfield::full(spec.geometry.piece_count()),
             packets: 0,
             sent: Vec::new(),
             spec,
@@ -239,7 +243,7 @@ impl Simulation {
     fn note(&mut self, node: u32, event: &SwarmEvent) {
         match event {
             SwarmEvent::Complete => self.finished(node),
-            SwarmEvent::PieceVerified(_) => self.made_progress(node),
+            SwarmEvent::PieceVerified(piece) => self.made_progress(node, *piece),
             SwarmEvent::PeerBanned { address, .. } => {
                 let culprit = node_at(*address).map(|index| index as usize);
                 if let Some(culprit) = culprit.and_then(|index| self.nodes.get_mut(index)) {
@@ -278,7 +282,7 @@ impl Simulation {
             done: node.done,
             stats: node.stats(),
             banned_by: node.banned_by.clone(),
-            spoilt_sent: node.spoilt_sent,
+            most_spoilt: node.spoilt.values().map(BTreeSet::len).max().unwrap_or_default() as u32,
             playback: node.reader.as_ref().map(|reader: &Reader| reader.playback),
         };
         Outcome {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use headwater_metainfo::{Bitfield, PieceIndex};
+use headwater_metainfo::PieceIndex;
 use headwater_swarm::PeerSource;
 use headwater_wire::Message;
 use rand::RngExt;
@@ -85,7 +85,7 @@ impl Simulation {
     }
 
     /// A node has got a piece.
-    pub(super) fn made_progress(&mut self, index: u32) {
+    pub(super) fn made_progress(&mut self, index: u32, piece: PieceIndex) {
         let node = &self.nodes[index as usize];
         if let Leaves::Restarts { at, .. } = node.spec.leaves
             && node.progress() >= at
@@ -93,37 +93,19 @@ impl Simulation {
         {
             self.push(self.now(), index, Event::Leave);
         }
-        self.let_seeds_go();
+        if self.uncopied.clear(piece) && self.uncopied.is_clear() {
+            self.let_seeds_go();
+        }
     }
 
-    /// Lets those leave who wait for one copy to be out.
+    /// Every piece is with somebody who stays: those who waited for that leave.
     fn let_seeds_go(&mut self) {
-        let waits = |node: &crate::node::Node| {
-            node.spec.leaves == Leaves::WhenCopied && node.torrent.is_some()
-        };
-        let waiting = (0..).zip(&self.nodes).filter(|(_, node)| waits(node));
-        let waiting: Vec<u32> = waiting.map(|(index, _)| index).collect();
-        if waiting.is_empty() || !self.is_copied() {
-            return;
-        }
-        for index in waiting {
-            self.node(index).spec.leaves = Leaves::Never;
-            self.push(self.now(), index, Event::Leave);
-        }
-    }
-
-    /// Whether every piece is with somebody who stays.
-    fn is_copied(&self) -> bool {
-        let pieces = self.spec.geometry.piece_count();
-        let stays = |node: &&crate::node::Node| node.spec.leaves != Leaves::WhenCopied;
-        let torrents = self.nodes.iter().filter(stays).filter_map(|node| node.torrent.as_ref());
-        let mut copied = Bitfield::new(pieces);
-        for torrent in torrents {
-            for piece in torrent.have().ones() {
-                copied.set(piece);
+        let now = self.now();
+        for (index, node) in (0..).zip(&self.nodes) {
+            if node.spec.leaves == Leaves::WhenCopied {
+                self.agenda.push(now, (index, Event::Leave));
             }
         }
-        (0..pieces).all(|piece| copied.has(PieceIndex(piece)))
     }
 
     /// A node has all that it wants.

@@ -173,11 +173,14 @@ impl Simulation {
     pub(super) fn received(&mut self, index: u32, end: EndId, packet: Packet) {
         let now = self.instant();
         self.packets += 1;
-        if let Packet::Block { spoilt, .. } = packet {
+        if let Packet::Block { span, spoilt } = packet {
             let sender = end.other();
             self.end_mut(sender).delivered(packet.length());
             let from = self.end(sender).node;
-            self.node(from).spoilt_sent += u32::from(spoilt);
+            if spoilt {
+                let pieces = self.node(from).spoilt.entry(index).or_default();
+                pieces.insert(span.piece);
+            }
             self.wake(sender);
         }
         let Some(key) = self.end(end).key else {
