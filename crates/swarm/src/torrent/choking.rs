@@ -1,5 +1,6 @@
 //! Upload slots: who has one, and the rounds in which they are given anew.
 
+use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
@@ -45,7 +46,8 @@ impl Torrent {
             return;
         }
         let mut waiting = self.candidates(|peer| peer.am_choking);
-        waiting.sort_by_key(|peer| (peer.snubbed, peer.since, peer.tie));
+        // Those first who give most, so that whoever gives nothing waits until there are slots that nobody else can use.
+        waiting.sort_by_key(|peer| (peer.snubbed, Reverse(peer.gives), peer.since, peer.tie));
         waiting.truncate(free);
         self.open_slots = free - waiting.len();
         for peer in waiting {
