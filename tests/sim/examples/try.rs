@@ -29,6 +29,7 @@ fn main() {
         }
         let geometry = PieceGeometry::new(pieces * len, len).unwrap();
         let mut spec = SwarmSpec::new(geometry, nodes, rng);
+        spec.resolution = Duration::from_millis(std::env::var("RES").ok().and_then(|v| v.parse().ok()).unwrap_or(1));
         spec.limit = fluid_bound(&spec) * 6 + Duration::from_secs(60);
         let wall = Instant::now();
         let o = spec.run();

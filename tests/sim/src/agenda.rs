@@ -5,9 +5,6 @@ use std::time::Duration;
 
 use crate::time::Time;
 
-/// The resolution of virtual time. Links reckon exactly; only the moment at which something is noticed is rounded up.
-pub(crate) const TICK: Duration = Duration::from_millis(1);
-const TICK_NANOS: u64 = TICK.as_nanos() as u64;
 /// Ticks that have a bucket of their own; what is due later waits in a map.
 const RING: u64 = 4_096;
 
@@ -21,27 +18,30 @@ pub(crate) struct Agenda<E> {
     /// The tick that is being handled.
     now: u64,
     pending: usize,
+    /// The length of a tick in nanoseconds.
+    tick: u64,
 }
 
 impl<E> Agenda<E> {
     /// Nothing is to happen; the time is zero.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(resolution: Duration) -> Self {
         Self {
             ring: (0..RING).map(|_| Vec::new()).collect(),
             later: BTreeMap::new(),
             now: 0,
             pending: 0,
+            tick: (resolution.as_nanos() as u64).max(1),
         }
     }
 
     /// The start of the tick that is being handled.
     pub(crate) const fn now(&self) -> Time {
-        Time(self.now * TICK_NANOS)
+        Time(self.now * self.tick)
     }
 
     /// Notes an event. It happens in the first tick that begins at or after `due`, and in the next one at the earliest.
     pub(crate) fn push(&mut self, due: Time, event: E) {
-        let tick = due.0.div_ceil(TICK_NANOS).max(self.now + 1);
+        let tick = due.0.div_ceil(self.tick).max(self.now + 1);
         self.pending += 1;
         if tick - self.now < RING {
             self.ring[(tick % RING) as usize].push(event);
@@ -80,20 +80,20 @@ impl<E> Agenda<E> {
     }
 }
 
-impl<E> Default for Agenda<E> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const TICK: u64 = 1_000_000;
+
+    fn agenda<E>() -> Agenda<E> {
+        Agenda::new(Duration::from_nanos(TICK))
+    }
+
     #[test]
     fn things_happen_in_order_near_and_far() {
-        let mut agenda = Agenda::new();
-        let at = |millis: u64| Time(millis * TICK_NANOS);
+        let mut agenda = agenda();
+        let at = |millis: u64| Time(millis * TICK);
         for (due, name) in [(9_000, 'd'), (2, 'b'), (0, 'a'), (2, 'c'), (9_000, 'e')] {
             agenda.push(at(due), name);
         }
@@ -123,11 +123,11 @@ mod tests {
 
     #[test]
     fn what_is_due_between_two_ticks_waits_for_the_second() {
-        let mut agenda = Agenda::new();
-        agenda.push(Time(2 * TICK_NANOS + 1), ());
+        let mut agenda = agenda();
+        agenda.push(Time(2 * TICK + 1), ());
         let mut events = Vec::new();
         assert!(agenda.advance(&mut events));
-        assert_eq!(agenda.now(), Time(3 * TICK_NANOS));
+        assert_eq!(agenda.now(), Time(3 * TICK));
         assert!(!agenda.advance(&mut events));
     }
 }

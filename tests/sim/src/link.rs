@@ -11,7 +11,6 @@ use std::time::Duration;
 use headwater_metainfo::BlockSpan;
 use headwater_swarm::PeerKey;
 
-use crate::agenda::TICK;
 use crate::packet::Packet;
 use crate::time::{Rate, Time};
 
@@ -154,6 +153,8 @@ impl End {
 pub(crate) struct Uplink {
     pub(crate) rate: Rate,
     pub(crate) busy_until: Time,
+    /// The resolution of time.
+    tick: Duration,
     /// Bytes of small messages, which go ahead of everything and delay what comes after them.
     pub(crate) debt: u64,
     pub(crate) turns: VecDeque<EndId>,
@@ -162,10 +163,11 @@ pub(crate) struct Uplink {
 }
 
 impl Uplink {
-    pub(crate) fn new(rate: Rate) -> Self {
+    pub(crate) fn new(rate: Rate, tick: Duration) -> Self {
         Self {
             rate,
             busy_until: Time::ZERO,
+            tick,
             debt: 0,
             turns: VecDeque::new(),
             is_scheduled: false,
@@ -174,13 +176,13 @@ impl Uplink {
 
     /// Whether it can take something in the tick that begins at `now`.
     pub(crate) fn is_free(&self, now: Time) -> bool {
-        self.busy_until < now + TICK
+        self.busy_until < now + self.tick
     }
 
     /// Sends so many bytes, and says when the last one is out.
     pub(crate) fn send(&mut self, now: Time, bytes: u64) -> Time {
         // What it was busy with may have ended since the last tick.
-        let start = if self.busy_until + TICK >= now {
+        let start = if self.busy_until + self.tick >= now {
             self.busy_until
         } else {
             now

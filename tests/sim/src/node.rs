@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use headwater_metainfo::{Bitfield, InfoHash, PeerId, PieceGeometry, PieceIndex};
 use headwater_swarm::{Config, PeerKey, Stats, Torrent};
@@ -45,9 +45,9 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(spec: NodeSpec) -> Self {
+    pub(crate) fn new(spec: NodeSpec, resolution: Duration) -> Self {
         Self {
-            up: Uplink::new(spec.up),
+            up: Uplink::new(spec.up, resolution),
             down: Downlink::new(spec.down),
             disk: Disk::new(spec.disk),
             reader: spec.reader.map(Reader::new),

@@ -86,14 +86,18 @@ impl Simulation {
     /// If there are more peers than addresses: 50,000.
     pub fn new(spec: SwarmSpec) -> Self {
         assert!(spec.nodes.len() <= 50_000, "too many peers");
-        let mut agenda = Agenda::new();
+        let mut agenda = Agenda::new(spec.resolution);
         for (index, node) in (0..).zip(&spec.nodes) {
             agenda.push(node.arrives, (index, Event::Arrive));
         }
         Self {
             origin: Instant::now(),
             agenda,
-            nodes: spec.nodes.iter().cloned().map(Node::new).collect(),
+            nodes: spec
+                .nodes
+                .iter()
+                .map(|node| Node::new(node.clone(), spec.resolution))
+                .collect(),
             connections: Vec::new(),
             tracker: Tracker::new(spec.tracker),
             rng: Xoshiro256PlusPlus::seed_from_u64(spec.rng),

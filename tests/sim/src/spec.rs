@@ -24,6 +24,9 @@ pub struct SwarmSpec {
     pub tracker: TrackerSpec,
     /// What every random choice is drawn from.
     pub rng: u64,
+    /// How finely time is divided. Links reckon exactly; only the moment at which something is noticed is rounded up to the next
+    /// multiple of this. A coarser one makes large swarms run faster.
+    pub resolution: Duration,
     /// Virtual time after which a peer that is not done counts as stuck.
     pub limit: Duration,
 }
@@ -36,6 +39,7 @@ impl SwarmSpec {
             nodes,
             tracker: TrackerSpec::default(),
             rng,
+            resolution: Duration::from_millis(1),
             limit: Duration::from_hours(24),
         }
     }
