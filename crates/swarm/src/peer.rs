@@ -12,6 +12,7 @@ use crate::picker::Contributor;
 use crate::pieces::PeerPieces;
 use crate::rate::Rate;
 use crate::requests::RequestQueue;
+use crate::super_seed::View;
 use crate::upload_queue::UploadQueue;
 use crate::{Connected, Direction, Limits, PeerKey, PeerSource};
 
@@ -72,6 +73,8 @@ pub(crate) struct Peer {
     // What it takes from us.
     pub(crate) is_interested: bool,
     pub(crate) am_choking: bool,
+    /// What it knows of what we have.
+    pub(crate) view: View,
     pub(crate) uploads: UploadQueue,
     /// Pieces that we serve even while we choke it.
     pub(crate) granted: SmallVec<[PieceIndex; 4]>,
@@ -121,6 +124,7 @@ impl Peer {
             downloaded: 0,
             is_interested: false,
             am_choking: true,
+            view: View::Open,
             uploads: UploadQueue::default(),
             granted: SmallVec::new(),
             upload: Rate::default(),

@@ -10,7 +10,7 @@ use super::net::{Net, config};
 use super::rig::{Rig, block};
 use crate::{
     Action, Activity, Direction, DisconnectReason, Event, PeerSource, Priority, Refused,
-    UploadSlots,
+    SuperSeeding, UploadSlots,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -87,6 +87,7 @@ fn an_allowed_piece_is_fetched_while_choked() {
 #[test]
 fn a_new_peer_is_granted_pieces_and_served_them_while_choked_once() {
     let mut configuration = config(0, 80).complete();
+    configuration.super_seeding = SuperSeeding::Off;
     configuration.limits.upload_slots = UploadSlots::Fixed(0);
     let mut rig = Rig::new(configuration);
     let peer = rig.connect_leech(1);
@@ -423,7 +424,9 @@ fn seeds_leave_each_other_alone() {
 
 #[test]
 fn a_piece_that_is_lost_is_fetched_again_and_taken_back() {
-    let mut rig = Rig::new(config(0, 4).complete());
+    let mut configuration = config(0, 4).complete();
+    configuration.super_seeding = SuperSeeding::Off;
+    let mut rig = Rig::new(configuration);
     let (fast, plain, knowing) = (
         rig.connect_leech(1),
         rig.connect_plain(2),

@@ -165,6 +165,7 @@ impl Torrent {
             let Some(peer) = self.peers.get_mut(key) else {
                 continue;
             };
+            peer.view.note_told(piece);
             self.out.send(now, peer, Message::Have(piece));
             if wanted && peer.pieces.has(piece) {
                 peer.interesting -= 1;
@@ -188,6 +189,7 @@ impl Torrent {
 
     fn lose(&mut self, now: Instant, piece: PieceIndex) {
         self.have.clear(piece);
+        self.end_if_pointless(now);
         let priority = self.priorities.of(piece);
         if priority.is_wanted() {
             self.left += u64::from(self.geometry.piece_size(piece));
@@ -218,7 +220,9 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
-        if let Some(message) = dont_have(peer, piece) {
+        if !peer.view.shows(piece) {
+            // It was never told.
+        } else if let Some(message) = dont_have(peer, piece) {
             self.out.send(now, peer, message);
         } else if !peer.is_fast() {
             self.disconnect(now, key, DisconnectReason::LostPiece);

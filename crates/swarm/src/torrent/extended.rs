@@ -31,7 +31,8 @@ impl Torrent {
             port: self.listen_port.filter(|&port| port != 0),
             request_queue: Some(self.limits.offered_requests),
             your_ip: Some(peer.address.ip()),
-            upload_only: (self.left == 0).then_some(true),
+            // A seed that hides what it has does not say so here.
+            upload_only: (self.left == 0 && !peer.view.is_hidden()).then_some(true),
             ..ExtendedHandshake::default()
         };
         handshake.message()
@@ -117,7 +118,8 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
-        if !peer.is_fast() || peer.pieces.count() >= count || self.have.is_clear() {
+        let untold = self.have.is_clear() || peer.view.is_hidden();
+        if !peer.is_fast() || peer.pieces.count() >= count || untold {
             return;
         }
         let ip = peer.address.ip();
@@ -129,12 +131,13 @@ impl Torrent {
 }
 
 /// Whether we serve a block to a peer that we choke: it is new, the piece is among those that it was granted, and it
-/// has not had them already.
+/// has not had them already; or it was in the middle of a piece that only we have.
 pub(super) fn is_granted(peer: &Peer, block: BlockSpan, piece_length: u32) -> bool {
     let granted = &peer.granted;
     let budget = granted.len() as u64 * u64::from(piece_length);
     let new = (peer.pieces.count() as usize) < granted.len();
-    new && granted.contains(&block.piece) && peer.uploads.granted_bytes < budget
+    let fast = new && granted.contains(&block.piece) && peer.uploads.granted_bytes < budget;
+    fast || peer.view.is_finishing(block.piece)
 }
 
 /// The message that takes back a HAVE, if the peer understands it.

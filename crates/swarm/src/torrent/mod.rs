@@ -8,6 +8,7 @@ mod download;
 mod extended;
 mod invariants;
 mod receive;
+mod super_seeding;
 mod timeout;
 mod upload;
 
@@ -28,6 +29,7 @@ use crate::peers::Peers;
 use crate::picker::Picker;
 use crate::priorities::Priorities;
 use crate::rate::Rate;
+use crate::super_seed::Seeding;
 use crate::{Action, Activity, Config, Event, Limits, PeerKey, PeerSnapshot, Priority, Stats};
 
 /// One torrent's part in its swarm: it decides whom to connect to, what to ask of whom, whom to serve and whom to ban.
@@ -100,6 +102,7 @@ pub struct Torrent {
     now: Instant,
     clock: Clock,
     slots: usize,
+    seeding: Seeding,
     out: Outbox,
     download: Rate,
     upload: Rate,
@@ -167,6 +170,10 @@ impl Torrent {
             sequential: false,
             backlogged: false,
             peers: Peers::default(),
+            seeding: Seeding {
+                mode: config.super_seeding,
+                ..Seeding::default()
+            },
             bans: Bans::default(),
             rng: Xoshiro256PlusPlus::seed_from_u64(config.seed),
             now,
@@ -249,6 +256,7 @@ impl Torrent {
             known_peers: self.list.len(),
             unchoked: self.occupied_slots(),
             upload_slots: self.slots,
+            super_seeding: self.is_super_seeding(),
             ..self.stats
         }
     }

@@ -101,6 +101,7 @@ impl Torrent {
             let wanted = peer.pieces.iter().filter(|&piece| picker.wants(piece));
             peer.interesting = wanted.count() as u32;
         }
+        self.spread_learns(now, key, &before);
         if is_first {
             self.grant_fast(now, key);
         }
@@ -135,6 +136,7 @@ impl Torrent {
                 self.out.hungry.push(key);
             }
         }
+        self.spread_gains(now, key, piece);
         self.update_interest(now, key);
         if completes {
             self.drop_if_redundant(now, key);
@@ -164,6 +166,10 @@ impl Torrent {
         if let Some(picker) = &mut self.picker {
             picker.add_peer(&peer.pieces);
         }
+        self.spread_loses(piece);
+        let Some(peer) = self.peers.get(key) else {
+            return Ok(());
+        };
         if !peer.is_fast() {
             self.abandon_requests(key, |block| block.piece == piece);
         }
