@@ -249,6 +249,8 @@ pub(crate) struct Offer {
     pub(crate) claimed: bool,
     /// It was sent long ago: the peer will have it, though it does not say so.
     pub(crate) presumed: bool,
+    /// The peer could have asked for it and did not.
+    pub(crate) declined: bool,
     /// When the peer was last seen to fetch it.
     pub(crate) touched: Instant,
 }
@@ -272,13 +274,19 @@ impl Offer {
 pub(crate) struct Offers {
     pub(crate) told: Bitfield,
     pub(crate) open: Vec<Offer>,
+    /// When something was last offered, asked for or sent.
+    pub(crate) active_at: Instant,
+    /// Pieces that the peer does not seem to want.
+    pub(crate) declined: usize,
 }
 
 impl Offers {
-    pub(crate) fn new(pieces: u32) -> Self {
+    pub(crate) fn new(now: Instant, pieces: u32) -> Self {
         Self {
             told: Bitfield::new(pieces),
             open: Vec::new(),
+            active_at: now,
+            declined: 0,
         }
     }
 
@@ -290,8 +298,10 @@ impl Offers {
             sent: 0,
             claimed,
             presumed: false,
+            declined: false,
             touched: now,
         });
+        self.active_at = now;
     }
 
     /// Finds an offer; the latest ones are the likeliest.
@@ -310,6 +320,7 @@ impl Offers {
 
     /// A block of a piece was sent.
     pub(crate) fn note_sent(&mut self, now: Instant, piece: PieceIndex, length: u32) {
+        self.active_at = now;
         if let Some(offer) = self.find(piece) {
             offer.sent = offer.sent.saturating_add(length).min(offer.size);
             offer.touched = now;
@@ -325,9 +336,10 @@ impl Offers {
         })
     }
 
-    /// Whether there is anything that the peer may still want of us.
-    pub(crate) fn has_unsent(&self) -> bool {
-        self.open.iter().any(|offer| !offer.is_sent())
+    /// Pieces that the peer may still want of us.
+    pub(crate) fn waiting(&self) -> usize {
+        let waiting = |offer: &&Offer| !offer.is_sent() && !offer.declined;
+        self.open.iter().filter(waiting).count()
     }
 
     fn check_invariants(&self, had: &PeerPieces) {

@@ -27,6 +27,10 @@ const MAX_OFFERS: usize = 512;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The same when the link rests for want of other pieces, whatever else the peer asks for.
 const SHORT_PATIENCE: Duration = Duration::from_secs(5);
+/// A peer that could ask for what it was offered and does not for so long does not want it.
+const QUIET: Duration = Duration::from_secs(1);
+/// A peer that does not want so many pieces is choosy, and is told everything.
+const MAX_DECLINED: usize = 4;
 /// A peer that was sent a piece has it after this long, though it does not say so: some keep quiet to whoever has it too.
 const SILENCE: Duration = Duration::from_secs(30);
 /// Another seed counts for so long after it was seen: seeds part at once, and do not meet again for a while.
@@ -81,7 +85,7 @@ impl Torrent {
     pub(super) fn hide(&mut self, now: Instant, key: PeerKey) {
         let pieces = self.geometry.piece_count();
         if let Some(peer) = self.peers.get_mut(key) {
-            peer.view = View::Hidden(Box::new(Offers::new(pieces)));
+            peer.view = View::Hidden(Box::new(Offers::new(now, pieces)));
         }
         self.offer(now, key);
     }
@@ -113,14 +117,14 @@ impl Torrent {
         let View::Hidden(offers) = &peer.view else {
             return None;
         };
-        // A choked peer needs one, so that it is interested and gets its turn.
+        // A choked peer needs one that it wants, so that it is interested and gets its turn.
         let enough = if peer.am_choking {
-            offers.has_unsent()
+            offers.waiting() > offers.declined
         } else {
             let (bytes, count) = offers.in_hand();
             bytes >= goal_of(peer) || count >= MAX_OFFERS
         };
-        if enough || peer.is_seed() {
+        if enough || peer.is_upload_only() {
             return None;
         }
         let fresh = spread.pick_fresh(&mut self.rng, &offers.told);
@@ -182,7 +186,7 @@ impl Torrent {
         }
     }
 
-    /// A peer is gone. Nothing is kept when it was the last one from which anything was hidden.
+    /// A peer is gone.
     pub(super) fn spread_parts(&mut self, peer: &Peer) {
         let Some(spread) = &mut self.seeding.spread else {
             return;
@@ -191,9 +195,7 @@ impl Torrent {
         if let View::Hidden(offers) = &peer.view {
             offers.open.iter().for_each(|offer| settle(spread, offer));
         }
-        if !self.peers.iter().any(|peer| peer.view.is_hidden()) {
-            self.seeding.spread = None;
-        }
+        self.drop_spread_if_unused();
     }
 
     /// A peer asked for a block, and will get it.
@@ -201,10 +203,13 @@ impl Torrent {
         let (Some(spread), Some(peer)) = (&mut self.seeding.spread, self.peers.get_mut(key)) else {
             return;
         };
-        if let View::Hidden(offers) = &mut peer.view
-            && let Some(offer) = offers.find(block.piece)
-        {
+        let View::Hidden(offers) = &mut peer.view else {
+            return;
+        };
+        offers.active_at = now;
+        if let Some(offer) = offers.find(block.piece) {
             offer.touched = now;
+            offer.declined = false;
             if !offer.claimed && spread.is_fresh(block.piece) {
                 offer.claimed = true;
                 spread.claim(block.piece);
@@ -232,7 +237,8 @@ impl Torrent {
             return;
         };
         let mut stale = Vec::new();
-        for offer in offers.open.iter_mut().filter(|offer| !offer.claimed) {
+        let unclaimed = offers.open.iter_mut().filter(|offer| !offer.claimed);
+        for offer in unclaimed.filter(|offer| !offer.declined) {
             if spread.is_fresh(offer.piece) {
                 offer.claimed = true;
                 offer.touched = now;
@@ -283,6 +289,36 @@ impl Torrent {
         }
     }
 
+    /// Notes what a peer does not want: it could have asked for it and did not. One that does not want much has chosen some
+    /// of the files, and would wait for long if it had to wait for one of them to be offered.
+    fn note_declined(&mut self, now: Instant, key: PeerKey) {
+        let (Some(spread), Some(peer)) = (&mut self.seeding.spread, self.peers.get_mut(key)) else {
+            return;
+        };
+        let may_ask = !peer.am_choking || !peer.is_interested;
+        let is_idle = peer.uploads.len() == 0;
+        let View::Hidden(offers) = &mut peer.view else {
+            return;
+        };
+        let is_quiet = now.saturating_duration_since(offers.active_at) >= QUIET;
+        if !(may_ask && is_idle && is_quiet) {
+            return;
+        }
+        for offer in &mut offers.open {
+            if offer.is_sent() || offer.declined {
+                continue;
+            }
+            offer.declined = true;
+            offers.declined += 1;
+            if std::mem::take(&mut offer.claimed) {
+                spread.release(offer.piece);
+            }
+        }
+        if offers.declined >= MAX_DECLINED {
+            self.open_to(now, key);
+        }
+    }
+
     /// What is done once a second.
     pub(super) fn tick_super_seeding(&mut self, now: Instant) {
         let best = self.seeding.best_rate;
@@ -291,7 +327,10 @@ impl Torrent {
         self.seeding.link_rests = rate <= self.seeding.best_rate / 8 * 7;
         for key in self.peers.keys() {
             match self.peers.get(key).map(|peer| &peer.view) {
-                Some(View::Hidden(_)) => self.review_offers(now, key),
+                Some(View::Hidden(_)) => {
+                    self.review_offers(now, key);
+                    self.note_declined(now, key);
+                }
                 Some(View::Opening(_)) => self.tell_more(now, key),
                 _ => {}
             }
@@ -343,22 +382,35 @@ impl Torrent {
 
     /// Tells everybody everything from now on.
     fn end_super_seeding(&mut self, now: Instant) {
-        self.seeding.spread = None;
         for key in self.peers.keys() {
-            let Some(peer) = self.peers.get_mut(key) else {
-                continue;
-            };
-            match std::mem::take(&mut peer.view) {
-                View::Hidden(offers) => {
-                    peer.view = View::Opening(Box::new(Opening {
-                        told: offers.told,
-                        next: 0,
-                        is_first_turn: true,
-                    }));
-                    self.tell_more(now, key);
-                }
-                other => peer.view = other,
+            self.open_to(now, key);
+        }
+    }
+
+    /// Tells a peer everything from now on.
+    fn open_to(&mut self, now: Instant, key: PeerKey) {
+        let (Some(spread), Some(peer)) = (&mut self.seeding.spread, self.peers.get_mut(key)) else {
+            return;
+        };
+        match std::mem::take(&mut peer.view) {
+            View::Hidden(offers) => {
+                offers.open.iter().for_each(|offer| settle(spread, offer));
+                peer.view = View::Opening(Box::new(Opening {
+                    told: offers.told,
+                    next: 0,
+                    is_first_turn: true,
+                }));
             }
+            other => peer.view = other,
+        }
+        self.drop_spread_if_unused();
+        self.tell_more(now, key);
+    }
+
+    /// Nothing is kept when nothing is hidden from anybody.
+    fn drop_spread_if_unused(&mut self) {
+        if !self.peers.iter().any(|peer| peer.view.is_hidden()) {
+            self.seeding.spread = None;
         }
     }
 
