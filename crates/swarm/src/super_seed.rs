@@ -249,7 +249,7 @@ pub(crate) struct Offer {
     pub(crate) claimed: bool,
     /// It was sent long ago: the peer will have it, though it does not say so.
     pub(crate) presumed: bool,
-    /// The peer could have asked for it and did not.
+    /// The peer does not want it.
     pub(crate) declined: bool,
     /// When the peer was last seen to fetch it.
     pub(crate) touched: Instant,

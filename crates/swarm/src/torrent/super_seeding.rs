@@ -27,7 +27,7 @@ const MAX_OFFERS: usize = 512;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The same when the link rests for want of other pieces, whatever else the peer asks for.
 const SHORT_PATIENCE: Duration = Duration::from_secs(5);
-/// A peer that could ask for what it was offered and does not for so long does not want it.
+/// A peer that is not interested for so long does not want what it was offered.
 const QUIET: Duration = Duration::from_secs(1);
 /// A peer that does not want so many pieces is choosy, and is told everything.
 const MAX_DECLINED: usize = 4;
@@ -289,19 +289,18 @@ impl Torrent {
         }
     }
 
-    /// Notes what a peer does not want: it could have asked for it and did not. One that does not want much has chosen some
-    /// of the files, and would wait for long if it had to wait for one of them to be offered.
+    /// Notes what a peer does not want: it knows of it and is not interested. One that does not want much has chosen some of
+    /// the files, and would wait for long if it had to wait for one of them to be offered.
     fn note_declined(&mut self, now: Instant, key: PeerKey) {
         let (Some(spread), Some(peer)) = (&mut self.seeding.spread, self.peers.get_mut(key)) else {
             return;
         };
-        let may_ask = !peer.am_choking || !peer.is_interested;
-        let is_idle = peer.uploads.len() == 0;
+        let is_interested = peer.is_interested;
         let View::Hidden(offers) = &mut peer.view else {
             return;
         };
         let is_quiet = now.saturating_duration_since(offers.active_at) >= QUIET;
-        if !(may_ask && is_idle && is_quiet) {
+        if is_interested || !is_quiet {
             return;
         }
         for offer in &mut offers.open {
