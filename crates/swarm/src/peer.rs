@@ -73,6 +73,8 @@ pub(crate) struct Peer {
     // What it takes from us.
     pub(crate) is_interested: bool,
     pub(crate) am_choking: bool,
+    /// It was told that we want nothing more (BEP 21).
+    pub(crate) told_upload_only: bool,
     /// What it knows of what we have.
     pub(crate) view: View,
     pub(crate) uploads: UploadQueue,
@@ -124,6 +126,7 @@ impl Peer {
             downloaded: 0,
             is_interested: false,
             am_choking: true,
+            told_upload_only: false,
             view: View::Open,
             uploads: UploadQueue::default(),
             granted: SmallVec::new(),

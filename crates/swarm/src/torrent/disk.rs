@@ -181,8 +181,8 @@ impl Torrent {
     /// Nothing more is wanted.
     pub(super) fn completed(&mut self, now: Instant) {
         self.out.events.push_back(Event::Complete);
+        self.announce_upload_only(now);
         for key in self.peers.keys() {
-            self.announce_upload_only(now, key);
             self.drop_if_redundant(now, key);
         }
     }
@@ -210,6 +210,7 @@ impl Torrent {
             self.refuse_requests(now, key, |_, block| block.piece == piece);
             self.retract(now, key, piece);
         }
+        self.announce_upload_only(now);
         self.list.revive(now);
         self.out.dial = true;
         self.out.all_hungry = true;

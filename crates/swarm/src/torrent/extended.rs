@@ -24,26 +24,38 @@ const FAST_SHARE: u32 = 8;
 
 impl Torrent {
     /// Our extended handshake.
-    pub(super) fn extended_handshake(&self, peer: &Peer) -> Message {
+    fn extended_handshake(&self, peer: &Peer) -> Message {
+        let upload_only = self.is_upload_only_to(peer);
         let handshake = ExtendedHandshake {
             extensions: ExtensionIds::from_iter([(DONT_HAVE, DONT_HAVE_ID)]),
             client: Some(self.client.clone()).filter(|client| !client.is_empty()),
             port: self.listen_port.filter(|&port| port != 0),
             request_queue: Some(self.limits.offered_requests),
             your_ip: Some(peer.address.ip()),
-            // A seed that hides what it has does not say so here.
-            upload_only: (self.left == 0 && !peer.view.is_hidden()).then_some(true),
+            upload_only: (upload_only || peer.told_upload_only).then_some(upload_only),
             ..ExtendedHandshake::default()
         };
         handshake.message()
     }
 
-    /// Tells a peer that we want nothing more, which it cannot see from our pieces when we leave some out (BEP 21).
-    pub(super) fn announce_upload_only(&mut self, now: Instant, key: PeerKey) {
-        if self.have.is_full() {
-            return;
+    /// Whether a peer is told that we want nothing more. A seed that hides what it has does not give itself away by it.
+    fn is_upload_only_to(&self, peer: &Peer) -> bool {
+        self.left == 0 && !peer.view.is_hidden()
+    }
+
+    /// Tells everybody that we want nothing more, or that we do after all (BEP 21). That a seed wants nothing can be seen
+    /// from its pieces.
+    pub(super) fn announce_upload_only(&mut self, now: Instant) {
+        for key in self.peers.keys() {
+            let Some(peer) = self.peers.get(key) else {
+                continue;
+            };
+            let upload_only = self.is_upload_only_to(peer);
+            let is_seen = upload_only && self.have.is_full();
+            if upload_only != peer.told_upload_only && !is_seen {
+                self.send_extended_handshake(now, key);
+            }
         }
-        self.send_extended_handshake(now, key);
     }
 
     pub(super) fn send_extended_handshake(&mut self, now: Instant, key: PeerKey) {
@@ -54,7 +66,9 @@ impl Torrent {
             return;
         }
         let message = self.extended_handshake(peer);
+        let upload_only = self.is_upload_only_to(peer);
         if let Some(peer) = self.peers.get_mut(key) {
+            peer.told_upload_only = upload_only;
             self.out.send(now, peer, message);
         }
     }

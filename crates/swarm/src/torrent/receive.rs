@@ -7,6 +7,7 @@ use headwater_metainfo::{Bitfield, BlockSpan, PieceIndex};
 use headwater_wire::Message;
 
 use super::Torrent;
+use crate::peer::Peer;
 use crate::picker::BlockId;
 use crate::pieces::PeerPieces;
 use crate::{Activity, DisconnectReason, PeerKey};
@@ -211,6 +212,7 @@ impl Torrent {
         };
         peer.is_interested = false;
         self.fill_slots(now);
+        self.drop_if_redundant(now, key);
     }
 
     pub(super) fn require_fast(&self, key: PeerKey) -> Verdict {
@@ -231,7 +233,10 @@ impl Torrent {
     pub(super) fn drop_if_redundant(&mut self, now: Instant, key: PeerKey) {
         let done = self.left == 0 && self.limits.drop_redundant;
         let done = done && self.activity == Activity::Active;
-        let redundant = |peer: &crate::peer::Peer| peer.is_upload_only() && peer.told_pieces;
+        // One that says it wants nothing, and yet is interested, has changed its mind.
+        let wants_nothing =
+            |peer: &Peer| peer.is_seed() || peer.extensions.upload_only && !peer.is_interested;
+        let redundant = |peer: &Peer| peer.told_pieces && wants_nothing(peer);
         if done && self.peers.get(key).is_some_and(redundant) {
             self.disconnect(now, key, DisconnectReason::Redundant);
         }
