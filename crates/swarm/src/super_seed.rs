@@ -1,7 +1,7 @@
 //! Super-seeding (BEP 16): which pieces the swarm lacks, and what each peer was offered of them.
 //!
 //! A seed that is alone loses time with every byte that it sends twice. It says that it has nothing, then names each piece
-//! to one peer only, so that no two fetch the same one. What it does when lies in `torrent/super_seeding.rs`.
+//! to one peer only, so that no two fetch the same one. What it does when lies in `torrent/super_seeding.rs` and `torrent/offers.rs`.
 
 use std::time::Instant;
 

@@ -7,6 +7,7 @@ mod disk;
 mod download;
 mod extended;
 mod invariants;
+mod offers;
 mod receive;
 mod super_seeding;
 mod timeout;
