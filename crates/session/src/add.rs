@@ -11,7 +11,9 @@ use headwater_store::{Allocation, FileOptions, FileStorage, ResumeData, Storage,
 
 use crate::event::Callbacks;
 use crate::resume::Start;
-use crate::{AddError, Events, NoSuchFile, ResumePolicy, Session, Source, State, Torrent};
+use crate::{
+    AddError, Events, NoSuchFile, ResumePolicy, Session, Source, State, SuperSeeding, Torrent,
+};
 
 type StorageMaker = Box<dyn FnOnce(&Arc<Info>) -> Result<Arc<dyn Storage>, StorageError> + Send>;
 
@@ -37,6 +39,7 @@ pub(crate) struct Options {
     priorities: Vec<u32>,
     priority_of: Vec<(FileIndex, u32)>,
     pub(crate) sequential: bool,
+    pub(crate) super_seeding: SuperSeeding,
     pub(crate) peers: Vec<SocketAddr>,
     pub(crate) trackers: bool,
     /// Unless the user said so: whether the torrent is the user's own and not from elsewhere.
@@ -62,6 +65,7 @@ impl Default for Options {
             priorities: Vec::new(),
             priority_of: Vec::new(),
             sequential: false,
+            super_seeding: SuperSeeding::default(),
             peers: Vec::new(),
             trackers: true,
             trust_trackers: None,
@@ -119,6 +123,11 @@ impl Add {
     /// Fetch pieces in order instead of the rarest first.
     pub fn sequential(self, sequential: bool) -> Self {
         self.with(|options| options.sequential = sequential)
+    }
+
+    /// When it super-seeds (BEP 16); unless given, by itself, when it finds that it is its swarm's only seed.
+    pub fn super_seeding(self, mode: SuperSeeding) -> Self {
+        self.with(|options| options.super_seeding = mode)
     }
 
     /// Connect to these peers, beside those that trackers name.

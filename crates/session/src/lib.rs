@@ -123,7 +123,7 @@ pub use headwater_store::{
     Allocation, MemoryStorage, PoolOptions, ResumeData, ResumeError, Storage, StorageError,
     StorageErrorKind, StoreError,
 };
-pub use headwater_swarm::{Direction, PeerSource};
+pub use headwater_swarm::{Direction, PeerSource, SuperSeeding};
 pub use headwater_tracker::{TierSnapshot, TrackerSnapshot};
 
 /// Keeps the README's example true.

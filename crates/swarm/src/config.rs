@@ -55,6 +55,19 @@ pub enum UploadSlots {
     Fixed(u32),
 }
 
+/// When a seed super-seeds (BEP 16): it says that it has nothing, and names each piece to one peer only, so that it sends
+/// nothing twice before everything was sent once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SuperSeeding {
+    /// As long as no other seed is known and there are pieces that no connected peer has.
+    #[default]
+    Auto,
+    /// Always, with every peer that connects from now on.
+    On,
+    /// Never.
+    Off,
+}
+
 /// Bounds and time-outs. [`Default`] gives what the field has settled on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -129,6 +142,8 @@ pub struct Config {
     pub activity: Activity,
     /// Bounds and time-outs.
     pub limits: Limits,
+    /// What it does while it is a seed.
+    pub super_seeding: SuperSeeding,
     /// TCP port to tell peers about (BEP 10).
     pub listen_port: Option<u16>,
     /// Name and version of the program, told to peers (BEP 10).
@@ -149,6 +164,7 @@ impl Config {
             priorities: Vec::new(),
             activity: Activity::Active,
             limits: Limits::default(),
+            super_seeding: SuperSeeding::default(),
             listen_port: None,
             client: String::new(),
             seed: 0,

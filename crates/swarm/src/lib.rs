@@ -73,10 +73,11 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | `torrent` | [`Torrent`], one file for each side of it: connections, messages, downloading, uploading, choking, disk, user, time |
+//! | `torrent` | [`Torrent`], one file for each side of it: connections, messages, downloading, uploading, choking, super-seeding, disk, user, time |
 //! | `picker` | which block to ask for next: rarity order, partial pieces, the choice |
 //! | `requests`, `upload_queue` | what one peer was asked for, and what it asked for |
 //! | `choker` | who deserves a slot |
+//! | `super_seed` | how far the pieces of a lone seed have spread, and what each peer was offered |
 //! | `peer_list`, `canonical`, `bans` | addresses, when to dial them, and which to refuse |
 //! | `peer`, `peers`, `pieces`, `rate` | one connection's state, all of them, what they have, how fast they are |
 #![forbid(unsafe_code)]
@@ -99,13 +100,14 @@ mod priorities;
 mod rate;
 mod requests;
 mod snapshot;
+mod super_seed;
 mod torrent;
 mod upload_queue;
 
 pub use action::{
     Action, Connected, Direction, DisconnectReason, Event, PeerSource, PieceCheck, Refused,
 };
-pub use config::{Activity, Config, Limits, Priority, UploadSlots};
+pub use config::{Activity, Config, Limits, Priority, SuperSeeding, UploadSlots};
 pub use peers::PeerKey;
 pub use snapshot::{PeerSnapshot, Stats};
 pub use torrent::Torrent;

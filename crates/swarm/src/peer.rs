@@ -12,6 +12,7 @@ use crate::picker::Contributor;
 use crate::pieces::PeerPieces;
 use crate::rate::Rate;
 use crate::requests::RequestQueue;
+use crate::super_seed::View;
 use crate::upload_queue::UploadQueue;
 use crate::{Connected, Direction, Limits, PeerKey, PeerSource};
 
@@ -75,6 +76,10 @@ pub(crate) struct Peer {
     // What it takes from us.
     pub(crate) is_interested: bool,
     pub(crate) am_choking: bool,
+    /// It was told that we want nothing more (BEP 21).
+    pub(crate) told_upload_only: bool,
+    /// What it knows of what we have.
+    pub(crate) view: View,
     pub(crate) uploads: UploadQueue,
     /// Pieces that we serve even while we choke it.
     pub(crate) granted: SmallVec<[PieceIndex; 4]>,
@@ -126,6 +131,8 @@ impl Peer {
             downloaded: 0,
             is_interested: false,
             am_choking: true,
+            told_upload_only: false,
+            view: View::Open,
             uploads: UploadQueue::default(),
             granted: SmallVec::new(),
             upload: Rate::default(),

@@ -34,6 +34,11 @@ impl Rate {
         self.pending = 0;
     }
 
+    /// The average, or what was added since it was last formed, whichever is more.
+    pub(crate) fn at_least(&self) -> u64 {
+        self.bytes_per_second().max(self.pending)
+    }
+
     pub(crate) fn bytes_per_second(&self) -> u64 {
         self.bytes_per_second as u64
     }

@@ -121,4 +121,6 @@ pub struct Stats {
     pub unchoked: usize,
     /// Upload slots.
     pub upload_slots: usize,
+    /// Whether some of what we have is hidden from a connected peer (BEP 16).
+    pub super_seeding: bool,
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use headwater_metainfo::Metainfo;
-use headwater_session::Torrent;
+use headwater_session::{SuperSeeding, Torrent};
 
 use crate::args::{Dir, Network};
 use crate::exit::{Code, Failure, Result};
@@ -27,8 +27,30 @@ pub(crate) struct Seed {
     /// Take the data for right without a check
     #[arg(long)]
     trust: bool,
+    /// Hide what there is and hand out each piece once, so that nothing is sent twice before everything was sent once; with
+    /// auto, as long as nobody else seeds
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    super_seeding: WhenToSuperSeed,
     #[command(flatten)]
     network: Network,
+}
+
+/// What `--super-seeding` takes.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum WhenToSuperSeed {
+    Auto,
+    On,
+    Off,
+}
+
+impl From<WhenToSuperSeed> for SuperSeeding {
+    fn from(when: WhenToSuperSeed) -> Self {
+        match when {
+            WhenToSuperSeed::Auto => Self::Auto,
+            WhenToSuperSeed::On => Self::On,
+            WhenToSuperSeed::Off => Self::Off,
+        }
+    }
 }
 
 impl Seed {
@@ -53,6 +75,7 @@ impl Seed {
                 .dir(&self.dir.dir)
                 .read_only(true)
                 .trust(self.trust)
+                .super_seeding(self.super_seeding.into())
                 .peers(self.network.peer.iter().copied());
             let added = add.start_with_events().await;
             let (torrent, events) = added.map_err(|error| add_failure(&shown(path), error))?;

@@ -97,6 +97,10 @@ impl Driver {
         if self.control.sequential != before.sequential {
             self.swarm.set_sequential(now, self.control.sequential);
         }
+        if self.control.super_seeding != before.super_seeding {
+            let mode = self.control.super_seeding;
+            self.swarm.set_super_seeding(now, mode);
+        }
         if is_first || max_peers != before.max_peers {
             let mut limits = self.swarm.limits().clone();
             limits.max_peers = max_peers.unwrap_or(limits.max_peers);

@@ -310,6 +310,7 @@ impl Defaults {
             control: Control {
                 state: options.state,
                 sequential: options.sequential,
+                super_seeding: options.super_seeding,
                 max_peers: options.max_peers,
                 peers: options.peers,
                 revision: 1,

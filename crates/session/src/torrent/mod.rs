@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 
 use headwater_metainfo::{Bitfield, FileIndex, Info, InfoHash, InfoHashes, PeerId};
 use headwater_store::{ResumeData, Storage};
+use headwater_swarm::SuperSeeding;
 use headwater_tracker::TierSnapshot;
 use tokio::sync::{mpsc, oneshot};
 
@@ -246,6 +247,7 @@ impl Torrent {
             peers: swarm.peers,
             seeds: swarm.seeds,
             known_peers: swarm.known_peers,
+            super_seeding: swarm.super_seeding,
         }
     }
 }
@@ -333,6 +335,11 @@ impl Torrent {
     pub fn set_sequential(&self, sequential: bool) {
         self.shared()
             .change(|control| control.sequential = sequential);
+    }
+
+    /// When it super-seeds (BEP 16). It concerns peers that connect later; when it ends, all are told all that it has.
+    pub fn set_super_seeding(&self, mode: SuperSeeding) {
+        self.shared().change(|control| control.super_seeding = mode);
     }
 
     /// Connections at most.

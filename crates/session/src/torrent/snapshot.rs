@@ -44,6 +44,8 @@ pub struct Stats {
     pub seeds: usize,
     /// Addresses known.
     pub known_peers: usize,
+    /// Whether it super-seeds at the moment (BEP 16): some peers are not told all that it has.
+    pub super_seeding: bool,
 }
 
 impl Stats {

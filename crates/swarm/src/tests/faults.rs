@@ -7,7 +7,7 @@ use headwater_wire::{Message, Reserved};
 
 use super::net::{Net, config};
 use super::rig::{Rig, block, piece};
-use crate::{Action, Direction, DisconnectReason, PieceCheck, Priority, Refused};
+use crate::{Action, Direction, DisconnectReason, PieceCheck, Priority, Refused, SuperSeeding};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -311,7 +311,9 @@ fn choked_peers_are_not_served() {
 
 #[test]
 fn a_choke_takes_back_what_was_to_be_served() {
-    let mut rig = Rig::new(config(0, 100).complete());
+    let mut configuration = config(0, 100).complete();
+    configuration.super_seeding = SuperSeeding::Off;
+    let mut rig = Rig::new(configuration);
     let peer = rig.connect_leech(1);
     rig.say(
         peer,

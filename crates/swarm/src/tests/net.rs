@@ -51,6 +51,10 @@ pub(super) struct Node {
     /// Everything that was sent.
     pub(super) sent: Vec<Message>,
     pub(super) reserved: Reserved,
+    /// Payload bytes a second that it can send; `None` is no limit.
+    pub(super) up: Option<u32>,
+    /// When its link has sent what there is to send.
+    free_at: Instant,
 }
 
 /// A connection: which node has which key for it.
@@ -63,6 +67,8 @@ struct Link {
 #[derive(Debug)]
 enum Packet {
     Message(Message),
+    /// A block has left, on its way to the other end.
+    Sent(BlockSpan),
     Close,
 }
 
@@ -114,6 +120,8 @@ impl Net {
             mute: None,
             sent: Vec::new(),
             reserved,
+            up: None,
+            free_at: self.now,
         });
         index
     }
@@ -203,6 +211,7 @@ impl Net {
                     .torrent
                     .handle_message(self.now, key, message);
             }
+            Packet::Sent(block) => self.sent(node, key, block),
             Packet::Close => {
                 self.links[link].ends[end].1 = None;
                 self.nodes[node].torrent.handle_disconnected(self.now, key);
@@ -350,6 +359,21 @@ impl Net {
     }
 
     fn serve(&mut self, node: usize, peer: PeerKey, block: BlockSpan) {
+        let Some(up) = self.nodes[node].up else {
+            return self.sent(node, peer, block);
+        };
+        let Some((link, end)) = self.end_of(node, peer) else {
+            return;
+        };
+        let time = Duration::from_secs(1) * block.length / up;
+        let left = self.now.max(self.nodes[node].free_at) + time;
+        self.nodes[node].free_at = left;
+        self.flying
+            .push_back((left, link, end, Packet::Sent(block)));
+    }
+
+    /// A block leaves a node.
+    fn sent(&mut self, node: usize, peer: PeerKey, block: BlockSpan) {
         let geometry = geometry_of(&self.nodes[node].torrent);
         assert!(
             self.nodes[node].torrent.have().has(block.piece),

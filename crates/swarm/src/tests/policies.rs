@@ -10,7 +10,7 @@ use super::net::{Net, config};
 use super::rig::{Rig, block};
 use crate::{
     Action, Activity, Direction, DisconnectReason, Event, PeerSource, Priority, Refused,
-    UploadSlots,
+    SuperSeeding, UploadSlots,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -87,6 +87,7 @@ fn an_allowed_piece_is_fetched_while_choked() {
 #[test]
 fn a_new_peer_is_granted_pieces_and_served_them_while_choked_once() {
     let mut configuration = config(0, 80).complete();
+    configuration.super_seeding = SuperSeeding::Off;
     configuration.limits.upload_slots = UploadSlots::Fixed(0);
     let mut rig = Rig::new(configuration);
     let peer = rig.connect_leech(1);
@@ -423,7 +424,9 @@ fn seeds_leave_each_other_alone() {
 
 #[test]
 fn a_piece_that_is_lost_is_fetched_again_and_taken_back() {
-    let mut rig = Rig::new(config(0, 4).complete());
+    let mut configuration = config(0, 4).complete();
+    configuration.super_seeding = SuperSeeding::Off;
+    let mut rig = Rig::new(configuration);
     let (fast, plain, knowing) = (
         rig.connect_leech(1),
         rig.connect_plain(2),
@@ -764,4 +767,77 @@ fn a_suspect_that_is_all_alone_finishes_what_others_began() {
         }
     }
     assert!(rig.torrent.is_seed(), "{:#?}", rig.torrent.stats());
+}
+
+/// What the handshakes that were sent to a peer say of `upload_only`, of those that say anything.
+fn said_upload_only(rig: &Rig, peer: crate::PeerKey) -> Vec<bool> {
+    let handshakes = rig
+        .sent(peer)
+        .into_iter()
+        .filter_map(|message| match message {
+            Message::Extended { id: 0, payload } => ExtendedHandshake::decode(&payload).ok(),
+            _ => None,
+        });
+    handshakes.filter_map(|hello| hello.upload_only).collect()
+}
+
+#[test]
+fn a_partial_seed_says_so_and_takes_it_back() {
+    let mut configuration = config(0, 4);
+    configuration.have.set(PieceIndex(0));
+    let mut rig = Rig::new(configuration);
+    let peer = rig.connect_leech(1);
+    assert_eq!(said_upload_only(&rig, peer), [] as [bool; 0]);
+    let mut wishes = vec![Priority::SKIP; 4];
+    rig.torrent.set_priorities(rig.now, wishes.clone());
+    rig.drain();
+    assert_eq!(said_upload_only(&rig, peer), [true]);
+    wishes[2] = Priority::NORMAL;
+    rig.torrent.set_priorities(rig.now, wishes);
+    rig.drain();
+    assert_eq!(said_upload_only(&rig, peer), [true, false]);
+    // Who connects now hears nothing of it.
+    let newcomer = rig.connect(2);
+    assert_eq!(said_upload_only(&rig, newcomer), [] as [bool; 0]);
+    // What a partial seed has is fetched from it like from anybody.
+    let hello = ExtendedHandshake {
+        upload_only: Some(true),
+        ..ExtendedHandshake::default()
+    };
+    rig.say(
+        newcomer,
+        [
+            Message::Bitfield(vec![0x20].into()),
+            hello.message(),
+            Message::Unchoke,
+        ],
+    );
+    assert_eq!(rig.requests(newcomer)[0].piece, PieceIndex(2));
+}
+
+#[test]
+fn a_seed_that_loses_a_piece_is_upload_only_no_more() {
+    let mut configuration = config(0, 4).complete();
+    configuration.super_seeding = SuperSeeding::Off;
+    let mut rig = Rig::new(configuration);
+    let peer = rig.connect_leech(1);
+    rig.torrent.set_have(rig.now, PieceIndex(1), false);
+    rig.drain();
+    assert_eq!(said_upload_only(&rig, peer), [true, false]);
+}
+
+#[test]
+fn upload_only_peers_part_unless_one_is_interested() {
+    let mut configuration = config(0, 4).complete();
+    configuration.super_seeding = SuperSeeding::Off;
+    let mut rig = Rig::new(configuration);
+    let peer = rig.connect_leech(1);
+    let hello = ExtendedHandshake {
+        upload_only: Some(true),
+        ..ExtendedHandshake::default()
+    };
+    rig.say(peer, [hello.message()]);
+    assert_eq!(rig.disconnected(peer), None);
+    rig.say(peer, [Message::NotInterested]);
+    assert_eq!(rig.disconnected(peer), Some(DisconnectReason::Redundant));
 }

@@ -218,12 +218,14 @@ impl Torrent {
 
     /// What a new peer is told first: our pieces, which must come before anything else (BEP 6), then our extensions.
     fn greet(&mut self, now: Instant, key: PeerKey) {
+        let hides = self.begins_hidden(now);
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
-        let pieces = match (peer.is_fast(), self.have.is_full(), self.have.is_clear()) {
-            (true, true, _) => Some(Message::HaveAll),
+        let shows_none = hides || self.have.is_clear();
+        let pieces = match (peer.is_fast(), self.have.is_full(), shows_none) {
             (true, _, true) => Some(Message::HaveNone),
+            (true, true, _) => Some(Message::HaveAll),
             (false, _, true) => None,
             _ => Some(Message::Bitfield(Bytes::copy_from_slice(
                 self.have.as_bytes(),
@@ -231,6 +233,9 @@ impl Torrent {
         };
         if let Some(message) = pieces {
             self.out.send(now, peer, message);
+        }
+        if hides {
+            self.hide(now, key);
         }
         self.send_extended_handshake(now, key);
     }
@@ -266,6 +271,7 @@ impl Torrent {
             picker.release_owner(key);
             picker.remove_peer(&peer.pieces);
         }
+        self.spread_parts(&peer);
         for &address in &peer.listed {
             self.list.parted(now, address, how);
         }

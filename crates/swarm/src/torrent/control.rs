@@ -68,6 +68,7 @@ impl Torrent {
         if self.left == 0 && was_left > 0 {
             self.completed(now);
         } else if self.left > 0 && was_left == 0 {
+            self.announce_upload_only(now);
             self.list.revive(now);
             self.out.dial = true;
         }

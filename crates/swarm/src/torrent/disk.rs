@@ -165,6 +165,7 @@ impl Torrent {
             let Some(peer) = self.peers.get_mut(key) else {
                 continue;
             };
+            peer.view.note_told(piece);
             self.out.send(now, peer, Message::Have(piece));
             if wanted && peer.pieces.has(piece) {
                 peer.interesting -= 1;
@@ -180,14 +181,15 @@ impl Torrent {
     /// Nothing more is wanted.
     pub(super) fn completed(&mut self, now: Instant) {
         self.out.events.push_back(Event::Complete);
+        self.announce_upload_only(now);
         for key in self.peers.keys() {
-            self.announce_upload_only(now, key);
             self.drop_if_redundant(now, key);
         }
     }
 
     fn lose(&mut self, now: Instant, piece: PieceIndex) {
         self.have.clear(piece);
+        self.end_if_pointless(now);
         let priority = self.priorities.of(piece);
         if priority.is_wanted() {
             self.left += u64::from(self.geometry.piece_size(piece));
@@ -208,6 +210,7 @@ impl Torrent {
             self.refuse_requests(now, key, |_, block| block.piece == piece);
             self.retract(now, key, piece);
         }
+        self.announce_upload_only(now);
         self.list.revive(now);
         self.out.dial = true;
         self.out.all_hungry = true;
@@ -218,7 +221,9 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
-        if let Some(message) = dont_have(peer, piece) {
+        if !peer.view.shows(piece) {
+            // It was never told.
+        } else if let Some(message) = dont_have(peer, piece) {
             self.out.send(now, peer, message);
         } else if !peer.is_fast() {
             self.disconnect(now, key, DisconnectReason::LostPiece);

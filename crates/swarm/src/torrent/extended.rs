@@ -24,25 +24,38 @@ const FAST_SHARE: u32 = 8;
 
 impl Torrent {
     /// Our extended handshake.
-    pub(super) fn extended_handshake(&self, peer: &Peer) -> Message {
+    fn extended_handshake(&self, peer: &Peer) -> Message {
+        let upload_only = self.is_upload_only_to(peer);
         let handshake = ExtendedHandshake {
             extensions: ExtensionIds::from_iter([(DONT_HAVE, DONT_HAVE_ID)]),
             client: Some(self.client.clone()).filter(|client| !client.is_empty()),
             port: self.listen_port.filter(|&port| port != 0),
             request_queue: Some(self.limits.offered_requests),
             your_ip: Some(peer.address.ip()),
-            upload_only: (self.left == 0).then_some(true),
+            upload_only: (upload_only || peer.told_upload_only).then_some(upload_only),
             ..ExtendedHandshake::default()
         };
         handshake.message()
     }
 
-    /// Tells a peer that we want nothing more, which it cannot see from our pieces when we leave some out (BEP 21).
-    pub(super) fn announce_upload_only(&mut self, now: Instant, key: PeerKey) {
-        if self.have.is_full() {
-            return;
+    /// Whether a peer is told that we want nothing more. A seed that hides what it has does not give itself away by it.
+    fn is_upload_only_to(&self, peer: &Peer) -> bool {
+        self.left == 0 && !peer.view.is_hidden()
+    }
+
+    /// Tells everybody that we want nothing more, or that we do after all (BEP 21). That a seed wants nothing can be seen
+    /// from its pieces.
+    pub(super) fn announce_upload_only(&mut self, now: Instant) {
+        for key in self.peers.keys() {
+            let Some(peer) = self.peers.get(key) else {
+                continue;
+            };
+            let upload_only = self.is_upload_only_to(peer);
+            let is_seen = upload_only && self.have.is_full();
+            if upload_only != peer.told_upload_only && !is_seen {
+                self.send_extended_handshake(now, key);
+            }
         }
-        self.send_extended_handshake(now, key);
     }
 
     pub(super) fn send_extended_handshake(&mut self, now: Instant, key: PeerKey) {
@@ -53,7 +66,9 @@ impl Torrent {
             return;
         }
         let message = self.extended_handshake(peer);
+        let upload_only = self.is_upload_only_to(peer);
         if let Some(peer) = self.peers.get_mut(key) {
+            peer.told_upload_only = upload_only;
             self.out.send(now, peer, message);
         }
     }
@@ -117,7 +132,8 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
-        if !peer.is_fast() || peer.pieces.count() >= count || self.have.is_clear() {
+        let untold = self.have.is_clear() || peer.view.is_hidden();
+        if !peer.is_fast() || peer.pieces.count() >= count || untold {
             return;
         }
         let ip = peer.address.ip();
@@ -129,12 +145,13 @@ impl Torrent {
 }
 
 /// Whether we serve a block to a peer that we choke: it is new, the piece is among those that it was granted, and it
-/// has not had them already.
+/// has not had them already; or it was in the middle of a piece that only we have.
 pub(super) fn is_granted(peer: &Peer, block: BlockSpan, piece_length: u32) -> bool {
     let granted = &peer.granted;
     let budget = granted.len() as u64 * u64::from(piece_length);
     let new = (peer.pieces.count() as usize) < granted.len();
-    new && granted.contains(&block.piece) && peer.uploads.granted_bytes < budget
+    let fast = new && granted.contains(&block.piece) && peer.uploads.granted_bytes < budget;
+    fast || peer.view.is_finishing(block.piece)
 }
 
 /// The message that takes back a HAVE, if the peer understands it.

@@ -6,6 +6,7 @@ use headwater_metainfo::PieceIndex;
 
 use super::Torrent;
 use crate::picker::{BlockState, Picker};
+use crate::super_seed::View;
 use crate::{Activity, PeerKey};
 
 impl Torrent {
@@ -15,6 +16,7 @@ impl Torrent {
         assert_eq!(self.left, self.count_left());
         assert_eq!(self.picker.is_none(), self.have.is_full());
         self.list.check_invariants();
+        self.check_super_seeding();
         if let Some(picker) = &self.picker {
             picker.check_invariants();
             self.check_requests(picker);
@@ -32,6 +34,17 @@ impl Torrent {
         }
         let stopped = self.activity == Activity::Stopped;
         assert!(!stopped || self.peers.is_empty() && self.list.dialling() == 0);
+    }
+
+    /// Something is hidden from somebody exactly if it is known how far the pieces have spread.
+    fn check_super_seeding(&self) {
+        let mut views = self.peers.iter().map(|peer| &peer.view);
+        let Some(spread) = &self.seeding.spread else {
+            return assert!(views.all(|view| !view.is_hidden()));
+        };
+        assert!(self.have.is_full() && views.any(View::is_hidden));
+        let peers = self.peers.iter();
+        spread.check_invariants(peers.map(|peer| (&peer.pieces, &peer.view)));
     }
 
     /// Every block is asked for by as many peers as the picker thinks, and by each of them once.

@@ -7,7 +7,9 @@ mod disk;
 mod download;
 mod extended;
 mod invariants;
+mod offers;
 mod receive;
+mod super_seeding;
 mod timeout;
 mod upload;
 
@@ -28,6 +30,7 @@ use crate::peers::Peers;
 use crate::picker::Picker;
 use crate::priorities::Priorities;
 use crate::rate::Rate;
+use crate::super_seed::Seeding;
 use crate::{Action, Activity, Config, Event, Limits, PeerKey, PeerSnapshot, Priority, Stats};
 
 /// One torrent's part in its swarm: it decides whom to connect to, what to ask of whom, whom to serve and whom to ban.
@@ -104,6 +107,7 @@ pub struct Torrent {
     slots: usize,
     /// Of these, how many nobody wanted when they were last filled.
     open_slots: usize,
+    seeding: Seeding,
     out: Outbox,
     download: Rate,
     upload: Rate,
@@ -180,6 +184,10 @@ impl Torrent {
             backlogged: false,
             found_by_others: false,
             peers: Peers::default(),
+            seeding: Seeding {
+                mode: config.super_seeding,
+                ..Seeding::default()
+            },
             bans: Bans::default(),
             rng: Xoshiro256PlusPlus::seed_from_u64(config.seed),
             now,
@@ -263,6 +271,7 @@ impl Torrent {
             known_peers: self.list.len(),
             unchoked: self.occupied_slots(),
             upload_slots: self.slots,
+            super_seeding: self.is_super_seeding(),
             ..self.stats
         }
     }

@@ -7,6 +7,7 @@ use headwater_metainfo::{Bitfield, BlockSpan, PieceIndex};
 use headwater_wire::Message;
 
 use super::Torrent;
+use crate::peer::Peer;
 use crate::picker::BlockId;
 use crate::pieces::PeerPieces;
 use crate::{Activity, DisconnectReason, PeerKey};
@@ -49,7 +50,7 @@ impl Torrent {
             Message::Choke => self.receive_choke(key),
             Message::Unchoke => self.receive_unchoke(key),
             Message::Interested => self.receive_interested(now, key),
-            Message::NotInterested => self.receive_not_interested(key),
+            Message::NotInterested => self.receive_not_interested(now, key),
             Message::Cancel(block) => self.receive_cancel(now, key, block),
             // Nothing to do: a sign of life, the port of a DHT node, hashes of v2 torrents that nobody asked for.
             Message::KeepAlive
@@ -101,6 +102,7 @@ impl Torrent {
             let wanted = peer.pieces.iter().filter(|&piece| picker.wants(piece));
             peer.interesting = wanted.count() as u32;
         }
+        self.spread_learns(now, key, &before);
         if is_first {
             self.grant_fast(now, key);
         }
@@ -135,6 +137,7 @@ impl Torrent {
                 self.out.hungry.push(key);
             }
         }
+        self.spread_gains(now, key, piece);
         self.update_interest(now, key);
         if completes {
             self.drop_if_redundant(now, key);
@@ -164,6 +167,10 @@ impl Torrent {
         if let Some(picker) = &mut self.picker {
             picker.add_peer(&peer.pieces);
         }
+        self.spread_loses(piece);
+        let Some(peer) = self.peers.get(key) else {
+            return Ok(());
+        };
         if !peer.is_fast() {
             self.abandon_requests(key, |block| block.piece == piece);
         }
@@ -199,12 +206,13 @@ impl Torrent {
         self.welcome(now, key);
     }
 
-    fn receive_not_interested(&mut self, key: PeerKey) {
+    fn receive_not_interested(&mut self, now: Instant, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
         peer.is_interested = false;
         self.out.fill_slots = true;
+        self.drop_if_redundant(now, key);
     }
 
     pub(super) fn require_fast(&self, key: PeerKey) -> Verdict {
@@ -225,7 +233,10 @@ impl Torrent {
     pub(super) fn drop_if_redundant(&mut self, now: Instant, key: PeerKey) {
         let done = self.left == 0 && self.limits.drop_redundant;
         let done = done && self.activity == Activity::Active;
-        let redundant = |peer: &crate::peer::Peer| peer.is_upload_only() && peer.told_pieces;
+        // One that says it wants nothing, and yet is interested, has changed its mind.
+        let wants_nothing =
+            |peer: &Peer| peer.is_seed() || peer.extensions.upload_only && !peer.is_interested;
+        let redundant = |peer: &Peer| peer.told_pieces && wants_nothing(peer);
         if done && self.peers.get(key).is_some_and(redundant) {
             self.disconnect(now, key, DisconnectReason::Redundant);
         }

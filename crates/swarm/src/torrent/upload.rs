@@ -33,6 +33,7 @@ impl Torrent {
         from.uploaded += length;
         self.upload.add(length);
         self.stats.uploaded += length;
+        self.offer_sent(now, peer, block);
         self.serve(peer);
         self.out.fill_slots = true;
     }
@@ -71,15 +72,17 @@ impl Torrent {
             return Err(DisconnectReason::InvalidRequest);
         }
         let active = self.activity == Activity::Active;
-        let servable = active && self.have.has(block.piece);
+        let had = active && self.have.has(block.piece);
         let limit = self.limits.max_incoming_requests;
         let Some(peer) = self.peers.get_mut(key) else {
             return Ok(());
         };
+        let servable = had && peer.view.shows(block.piece);
         let open = !peer.am_choking || is_granted(peer, block, self.geometry.piece_length());
         if servable && open && peer.is_interested && peer.uploads.len() < limit {
             peer.uploads.refused = 0;
             peer.uploads.push(block);
+            self.offer_taken(now, key, block);
             self.serve(key);
             return Ok(());
         }
@@ -136,15 +139,18 @@ impl Torrent {
             peer.choke_changed = now;
             peer.uploads.refused = 0;
             self.out.send(now, peer, Message::Unchoke);
+            self.offers_unchoked(now, key);
         }
     }
 
     /// Chokes a peer and refuses what it has asked for, save the pieces that it gets even so (BEP 6).
     pub(super) fn choke(&mut self, now: Instant, key: PeerKey) {
-        let Some(peer) = self.peers.get_mut(key) else {
+        if self.peers.get(key).is_none_or(|peer| peer.am_choking) {
             return;
-        };
-        if !std::mem::replace(&mut peer.am_choking, true) {
+        }
+        self.offers_choked(now, key);
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.am_choking = true;
             peer.choke_changed = now;
             self.out.send(now, peer, Message::Choke);
             let length = self.geometry.piece_length();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use headwater_metainfo::{BlockSpan, PieceIndex};
+use headwater_metainfo::{Bitfield, BlockSpan, PieceIndex};
 use headwater_swarm::{
     Action, Activity, Connected, Direction, PeerKey, PeerSource, PieceCheck, Torrent,
 };
@@ -17,6 +17,8 @@ const MAX_ACTIONS: usize = 100_000;
 pub(super) struct Link {
     pub(super) key: PeerKey,
     pub(super) fast: bool,
+    /// Pieces that the peer was told of.
+    pub(super) told: Bitfield,
     /// What the torrent asked of the peer.
     pub(super) asked: Vec<BlockSpan>,
     /// What it asked and called off; the fast extension promises an answer all the same.
@@ -73,7 +75,9 @@ impl Driver {
             Action::ServeBlock { peer, block } => {
                 assert!(self.torrent.geometry().contains(block));
                 assert!(self.torrent.have().has(block.piece), "{block:?} is not had");
-                self.link(peer).serving.push((block, false));
+                let link = self.link(peer);
+                assert!(link.told.has(block.piece), "{block:?} was never offered");
+                link.serving.push((block, false));
             }
             Action::CancelServe { peer, block } => {
                 let serving = &mut self.link(peer).serving;
@@ -102,12 +106,22 @@ impl Driver {
     }
 
     fn send(&mut self, peer: PeerKey, message: &Message) {
-        let have = self.torrent.have();
+        let have = self.torrent.have().clone();
         match message {
-            Message::Have(piece) => assert!(have.has(*piece), "{piece:?} is not had"),
-            Message::HaveAll => assert!(have.is_full()),
-            Message::HaveNone => assert!(have.is_clear()),
-            Message::Bitfield(bits) => assert_eq!(bits, have.as_bytes()),
+            Message::Have(piece) => {
+                assert!(have.has(*piece), "{piece:?} is not had");
+                self.link(peer).told.set(*piece);
+            }
+            Message::HaveAll => {
+                assert!(have.is_full());
+                self.link(peer).told = have;
+            }
+            // A seed may hide what it has (BEP 16).
+            Message::HaveNone => assert!(have.is_clear() || have.is_full()),
+            Message::Bitfield(bits) => {
+                assert_eq!(bits, have.as_bytes());
+                self.link(peer).told = have;
+            }
             Message::Piece { .. } => panic!("blocks are served, not sent"),
             Message::Request(block) => self.request(peer, *block),
             Message::Cancel(block) => {
@@ -168,6 +182,7 @@ impl Driver {
         self.links.push(Link {
             key,
             fast: handshake.reserved.fast_extension(),
+            told: Bitfield::new(self.torrent.geometry().piece_count()),
             asked: Vec::new(),
             cancelled: Vec::new(),
             serving: Vec::new(),

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use headwater_metainfo::{Bitfield, InfoHash, PeerId, PieceGeometry, PieceIndex};
 use headwater_swarm::{
-    Activity, Config, Direction, Limits, PeerSource, PieceCheck, Priority, Torrent, UploadSlots,
+    Activity, Config, Direction, Limits, PeerSource, PieceCheck, Priority, SuperSeeding, Torrent,
+    UploadSlots,
 };
 use headwater_wire::{Handshake, Message, Reserved};
 
@@ -235,7 +236,13 @@ fn wish(driver: &mut Driver, input: &mut Input<'_>) {
             let priorities = priorities.map(|byte| Priority(u32::from(byte % 4)));
             driver.torrent.set_priorities(now, priorities.collect());
         }
-        2 => driver.torrent.set_sequential(now, input.flag()),
+        2 => {
+            let byte = input.byte();
+            driver.torrent.set_sequential(now, byte & 1 == 1);
+            let modes = [SuperSeeding::Auto, SuperSeeding::On, SuperSeeding::Off];
+            let mode = modes[usize::from(byte >> 1) % 3];
+            driver.torrent.set_super_seeding(now, mode);
+        }
         _ => driver.torrent.set_limits(now, limits(input)),
     }
 }
