@@ -159,7 +159,7 @@ impl Peer {
     /// Whether it makes use of its upload slot: something of what it asked for is to be sent, or was just now, or it has hardly
     /// had time to ask.
     pub(crate) fn uses_slot(&self, now: Instant) -> bool {
-        let recent = |then: Instant| now.saturating_duration_since(then) < IDLE_SLOT;
+        let recent = |then: Instant| now.saturating_duration_since(then) < Duration::from_secs_f64(crate::tune::t!("IS", 1.0));
         let busy = self.uploads.len() > 0 || self.served_at.is_some_and(recent);
         self.takes_slot() && (busy || recent(self.choke_changed))
     }

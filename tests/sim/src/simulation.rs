@@ -148,7 +148,7 @@ impl Simulation {
                 target += if p.am_interested && !p.is_choking { p.request_target } else { 0 };
             }
             let idle = n.up.busy_until + std::time::Duration::from_millis(20) < self.now();
-            println!("{i:4} have {:5} left {:4} {} peers {:3} slots {:2} | int {inter:3} unch {unch:2} serving {srv:2} inreq {inreq:4} up {:5}k | want {weint:3} choked {choked_by:3} asked {withreq:2} out {out:4} target {target:4} down {:5}k", t.have().count(), s.left/65536, if idle {"IDLE"} else {"busy"}, s.peers, s.upload_slots, s.upload_rate/1024, s.download_rate/1024);
+            println!("{i:4} have {:5} left {:8} {} peers {:3} slots {:2} | int {inter:3} unch {unch:2} serving {srv:2} inreq {inreq:4} up {:5}k | want {weint:3} choked {choked_by:3} asked {withreq:2} out {out:4} target {target:4} down {:5}k", t.have().count(), s.left, if idle {"IDLE"} else {"busy"}, s.peers, s.upload_slots, s.upload_rate/1024, s.download_rate/1024);
         }
     }
 

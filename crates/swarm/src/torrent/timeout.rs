@@ -49,6 +49,9 @@ impl Torrent {
         }
         self.out.all_hungry = true;
         self.out.fill_slots = true;
+        if crate::tune::t!("TS",1.0) > 0.0 {
+        self.slots = crate::choker::slots(self.limits.upload_slots, self.upload.bytes_per_second());
+        }
     }
 
     fn check_peer(&mut self, now: Instant, key: PeerKey) {
