@@ -1,6 +1,7 @@
 //! What was measured, as a table or as JSON.
 
 use super::usage::Usage;
+use crate::spread::Spread;
 
 /// The name of ourselves; all others are rivals.
 pub(super) const OURS: &str = "headwater";
@@ -39,32 +40,6 @@ impl Row {
 
     fn wall(&self) -> Spread {
         Spread::of(self.rounds.iter().map(|usage| usage.wall.as_secs_f64()))
-    }
-}
-
-/// Median, least and most of several rounds.
-struct Spread {
-    median: f64,
-    least: f64,
-    most: f64,
-}
-
-impl Spread {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
-        let mut values: Vec<f64> = values.collect();
-        values.sort_by(f64::total_cmp);
-        let at = |index: usize| values.get(index).copied().unwrap_or_default();
-        Self {
-            median: at(values.len() / 2),
-            least: at(0),
-            most: at(values.len().saturating_sub(1)),
-        }
-    }
-}
-
-impl std::fmt::Display for Spread {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.3} ({:.3}-{:.3})", self.median, self.least, self.most)
     }
 }
 
@@ -135,15 +110,14 @@ fn verdict(rows: &[Row], row: &Row) -> Option<String> {
 }
 
 fn object(rows: &[Row], row: &Row) -> serde_json::Value {
-    let spread = |spread: Spread| serde_json::json!({ "median": spread.median, "min": spread.least, "max": spread.most });
     let rival = |column| best_rival(rows, row, column).map(|rival| rival.client);
     serde_json::json!({
         "job": row.job,
         "client": row.client,
         "mib": row.mib,
         "rounds": row.rounds.len(),
-        "processor_s_per_gib": spread(row.processor()),
-        "wall_s": spread(row.wall()),
+        "processor_s_per_gib": row.processor().json(),
+        "wall_s": row.wall().json(),
         "processor_ratio": ratio(rows, row, Row::processor),
         "processor_rival": rival(Row::processor),
         "wall_ratio": ratio(rows, row, Row::wall),
