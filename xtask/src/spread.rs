@@ -44,6 +44,9 @@ mod tests {
     fn the_median_is_what_counts() {
         let spread = Spread::of([1.0, 9.0, 2.0].into_iter());
         assert_eq!(spread.to_string(), "2.000 (1.000-9.000)");
-        assert_eq!(Spread::of(std::iter::empty()).most, 0.0);
+        assert_eq!(
+            Spread::of(std::iter::empty()).to_string(),
+            "0.000 (0.000-0.000)"
+        );
     }
 }
