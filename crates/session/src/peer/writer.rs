@@ -124,6 +124,7 @@ impl<'a> Writer<'a> {
         let mut grant = pin!(limiter.acquire(self.queue.remaining()));
         let mut is_open = true;
         loop {
+            self.tell().await?;
             tokio::select! {
                 bytes = &mut grant => return Ok(self.rounded(bytes)),
                 batch = self.outbox.recv(), if is_open => {
@@ -132,7 +133,6 @@ impl<'a> Writer<'a> {
                 }
             }
             self.write_ahead()?;
-            self.tell().await?;
         }
     }
 
@@ -263,3 +263,6 @@ fn is_fault(error: &io::Error) -> bool {
     const EFAULT: i32 = 14;
     cfg!(unix) && error.raw_os_error() == Some(EFAULT)
 }
+
+#[cfg(test)]
+mod tests;
