@@ -2,20 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use std::io::IoSlice;
 
 use bytes::Bytes;
-use headwater_metainfo::{
-    Bitfield, BlockSpan, FileIndex, InfoHash, PeerId, PieceGeometry, PieceIndex,
-};
+use headwater_metainfo::{Bitfield, BlockSpan, FileIndex, PieceIndex};
 use headwater_store::testing::Sample;
 use headwater_store::{
     Contents, FileStamp, MemoryStorage, Options, PieceCheck, PieceStore, Storage, StorageError,
 };
-use headwater_swarm::{Config, Connected, Direction, PeerKey, PeerSource};
-use headwater_wire::{Handshake, Message, Reserved};
+use headwater_wire::Message;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
