@@ -117,10 +117,10 @@ impl<'a> Writer<'a> {
     /// Waits for its turn under the limits. What comes meanwhile still counts: a block that is cancelled is not sent, and
     /// messages that go ahead of blocks do not wait.
     async fn granted(&mut self) -> Result<usize, CloseReason> {
-        let limiter = self.limiter.clone();
-        if limiter.is_unlimited() {
+        if self.limiter.is_unlimited() {
             return Ok(self.queue.remaining());
         }
+        let limiter = self.limiter.clone();
         let mut grant = pin!(limiter.acquire(self.queue.remaining()));
         let mut is_open = true;
         loop {
