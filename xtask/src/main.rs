@@ -5,11 +5,14 @@ mod bench;
 mod big_test;
 mod crash_test;
 mod files;
+mod fluid;
 mod fuzz;
 mod interop;
 mod memcheck;
 mod processor;
 mod program;
+mod rate;
+mod spread;
 mod swarm_test;
 mod tidy;
 

@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 /// What may go out at once after a pause, as a time at the full rate.
 const BURST: Duration = Duration::from_millis(100);
+/// The part of a rate that may pass without being asked for, as one in so many.
+const UNASKED: u64 = 4;
 /// The least and the most that one grant gives.
 const GRANT: std::ops::RangeInclusive<u64> = 16..=256 * 1024;
 
@@ -24,6 +26,8 @@ pub(crate) struct Bucket {
     rate: AtomicU64,
     /// When everything granted so far will have passed.
     booked_until: Mutex<Option<Instant>>,
+    /// When everything that passed unasked would have, at its part of the rate.
+    unasked_until: Mutex<Option<Instant>>,
     /// The rate has changed.
     changed: Notify,
 }
@@ -44,6 +48,7 @@ impl Bucket {
         let mut booked = self.booked_until.lock();
         self.rate.store(rate, Ordering::Relaxed);
         *booked = None;
+        *self.unasked_until.lock() = None;
         drop(booked);
         self.changed.notify_waiters();
     }
@@ -58,15 +63,19 @@ impl Bucket {
 
     /// Books `bytes`; gives the time at which they may pass.
     fn book(&self, now: Instant, bytes: u64) -> Option<Instant> {
-        let rate = self.rate();
-        if rate == 0 {
-            return None;
-        }
-        let mut booked = self.booked_until.lock();
-        let earliest = now.checked_sub(BURST).unwrap_or(now);
-        let start = booked.map_or(earliest, |until| until.max(earliest));
-        *booked = Some(start + duration_of(bytes, rate));
-        (start > now).then_some(start)
+        book(&self.booked_until, now, bytes, self.rate())
+    }
+
+    /// Whether something may pass unasked.
+    fn has_room_unasked(&self, now: Instant) -> bool {
+        self.rate() == 0 || self.unasked_until.lock().is_none_or(|until| until <= now)
+    }
+
+    /// Books `bytes` that pass unasked.
+    fn book_unasked(&self, now: Instant, bytes: u64) {
+        let part = self.rate().div_ceil(UNASKED);
+        book(&self.unasked_until, now, bytes, part);
+        self.book(now, bytes);
     }
 
     /// Gives back what was booked and did not pass.
@@ -78,6 +87,23 @@ impl Bucket {
         let mut booked = self.booked_until.lock();
         *booked = booked.and_then(|until| until.checked_sub(duration_of(bytes, rate)));
     }
+}
+
+/// Books `bytes` behind what was booked before; gives the time at which they may pass.
+fn book(
+    booked_until: &Mutex<Option<Instant>>,
+    now: Instant,
+    bytes: u64,
+    rate: u64,
+) -> Option<Instant> {
+    if rate == 0 {
+        return None;
+    }
+    let mut booked = booked_until.lock();
+    let earliest = now.checked_sub(BURST).unwrap_or(now);
+    let start = booked.map_or(earliest, |until| until.max(earliest));
+    *booked = Some(start + duration_of(bytes, rate));
+    (start > now).then_some(start)
 }
 
 fn duration_of(bytes: u64, rate: u64) -> Duration {
@@ -122,6 +148,28 @@ impl Limiter {
             }
         }
         bytes as usize
+    }
+
+    /// Lets `bytes` pass without waiting for a turn, if what passes so takes no more than its part of the rates. They
+    /// count all the same: others wait the longer.
+    pub(crate) fn pass_unasked(&self, bytes: usize) -> bool {
+        let now = Instant::now();
+        let buckets = [&self.torrent, &self.session];
+        let may_pass = buckets.iter().all(|bucket| bucket.has_room_unasked(now));
+        if may_pass {
+            for bucket in buckets {
+                bucket.book_unasked(now, bytes as u64);
+            }
+        }
+        may_pass
+    }
+
+    /// Acquires `bytes` more without a wait, right after a grant: whoever comes next waits for them too.
+    pub(crate) fn extend(&self, bytes: usize) {
+        let now = Instant::now();
+        for bucket in [&self.torrent, &self.session] {
+            bucket.book(now, bytes as u64);
+        }
     }
 
     /// Gives back what was acquired and did not pass.
@@ -214,6 +262,31 @@ mod tests {
             limiter.refund(granted);
         }
         assert!(start.elapsed() < Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_passes_unasked_does_not_wait_and_counts() {
+        let limiter = limiter(0, 100_000);
+        limiter.extend(1_000_000);
+        assert!(limiter.pass_unasked(100_000));
+        let time = time_for(&limiter, 100_000, 16_384).await;
+        assert_near(time, 11.9);
+        assert!(time > Duration::from_secs(11), "{time:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_a_quarter_passes_unasked() {
+        let limiter = limiter(100_000, 0);
+        let (start, mut passed) = (Instant::now(), 0);
+        while start.elapsed() < Duration::from_secs(10) {
+            passed += if limiter.pass_unasked(1_000) {
+                1_000
+            } else {
+                0
+            };
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!((200_000..260_000).contains(&passed), "{passed}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -137,6 +137,31 @@ impl SendQueue {
         self.block_bytes
     }
 
+    /// Bytes that can be written before a block has to begin or go on.
+    pub fn ahead_of_blocks(&self) -> usize {
+        let messages = self
+            .segments
+            .iter()
+            .take_while(|segment| matches!(segment, Segment::Messages { .. }));
+        messages.map(Segment::remaining).sum()
+    }
+
+    /// The least number of bytes, `bytes` at least, after which no block is half written: what comes next can go ahead of those
+    /// that wait. No more than there are.
+    pub fn up_to_end_of_block(&self, bytes: usize) -> usize {
+        let mut end = 0;
+        for segment in &self.segments {
+            if bytes <= end {
+                break;
+            }
+            end += match segment {
+                Segment::Messages { .. } => segment.remaining().min(bytes - end),
+                Segment::Block { .. } => segment.remaining(),
+            };
+        }
+        end
+    }
+
     /// The next block that has been wholly written, in the order in which that happened.
     pub fn pop_sent(&mut self) -> Option<BlockSpan> {
         self.sent.pop_front()

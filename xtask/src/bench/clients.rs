@@ -10,7 +10,9 @@ use anyhow::{Context, bail};
 
 use super::libtorrent;
 use super::usage::{Guard, Usage, measured};
+use crate::fluid;
 use crate::processor;
+use crate::rate::Rate;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Client {
@@ -25,6 +27,15 @@ impl Client {
             Self::Libtorrent => "libtorrent",
         }
     }
+}
+
+/// How a seed is set; by default as its makers set it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Settings {
+    /// What it may send, the headers of packets included.
+    pub(super) max_up: Option<Rate>,
+    /// Set as is best for a lone seed, if it has to be told.
+    pub(super) best: bool,
 }
 
 /// Where the two of them are.
@@ -70,6 +81,7 @@ impl Seed {
         programs: &Programs<'_>,
         torrent: &Path,
         folder: &Path,
+        settings: Settings,
     ) -> anyhow::Result<Self> {
         let address = free_address()?;
         let port = address.port().to_string();
@@ -77,6 +89,10 @@ impl Seed {
             Client::Libtorrent => {
                 let mut command = libtorrent::command(programs.python, "seed");
                 command.arg(torrent).arg(folder).arg(&port);
+                if let Some(rate) = settings.max_up {
+                    command.arg(rate.bytes_per_second().to_string());
+                }
+                command.args(settings.best.then_some("best"));
                 (command, "ready")
             }
             Client::Headwater => {
@@ -95,6 +111,10 @@ impl Seed {
                     "--port",
                     &port,
                 ]);
+                // Our limit does not count headers, libtorrent's does.
+                if let Some(rate) = settings.max_up.map(fluid::without_headers) {
+                    command.args(["--max-up", &rate.bytes_per_second().to_string()]);
+                }
                 (command, "listening")
             }
         };

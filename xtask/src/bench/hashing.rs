@@ -89,6 +89,7 @@ impl<'a> Hashing<'a> {
             installed.require(Program::Headwater)?,
             &bench.data(),
             &bench.torrent(),
+            1 << PIECE_BITS,
         )?;
         Ok(bench)
     }
@@ -197,7 +198,7 @@ impl Contender for Maker {
         let (data, torrent) = (bench.data(), bench.folder.join("made.torrent"));
         let mut command = Command::new(program);
         let usage = match self {
-            Self::Headwater => create(program, &data, &torrent)?,
+            Self::Headwater => create(program, &data, &torrent, 1 << PIECE_BITS)?,
             Self::Mktorrent => {
                 let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
                 command.args(["-t", &threads.to_string(), "-l", &PIECE_BITS.to_string()]);
@@ -289,13 +290,18 @@ const ARIA2_CHECKS: &[&str] = &[
 ];
 
 /// Makes a torrent with our own program.
-pub(super) fn create(program: &Path, data: &Path, torrent: &Path) -> anyhow::Result<Usage> {
+pub(super) fn create(
+    program: &Path,
+    data: &Path,
+    torrent: &Path,
+    piece_length: u32,
+) -> anyhow::Result<Usage> {
     let mut command = Command::new(program);
     command
         .args(["-q", "create"])
         .arg(data)
         .arg("-o")
         .arg(torrent);
-    command.args(["--piece-length", &(1 << PIECE_BITS).to_string()]);
+    command.args(["--piece-length", &piece_length.to_string()]);
     measured(&mut command)
 }

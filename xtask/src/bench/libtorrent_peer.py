@@ -1,12 +1,17 @@
 """A libtorrent client for measurements, told what to do by its first argument:
 
-seed TORRENT DIR PORT           prints `ready` and goes on until it is killed
+seed TORRENT DIR PORT [RATE [best]]
+                                prints `ready` and goes on until it is killed; sends RATE bytes a second at most, headers of
+                                packets counted; `best`: with super-seeding and a slot for everybody
 download TORRENT DIR HOST:PORT  ends when every byte is verified
+swarm TORRENT DIR HOST:PORT LEECHES RATE
+                                as many clients as LEECHES says, connected to each other and to the seed at HOST:PORT, each of
+                                which sends RATE bytes a second at most; ends when all of them have everything
 check TORRENT DIR HASHERS       ends when all pieces have passed; HASHERS is a number of threads, or 0 for the default
 create DATA TORRENT             writes a v1 torrent with pieces of 1 MiB
 
 All but the seed print one line of JSON: the seconds that passed and the processor seconds that they took, both counted from
-after the interpreter's own start.
+after the interpreter's own start. The swarm adds how many bytes of payload came from the seed.
 """
 
 import json
@@ -38,14 +43,23 @@ def processor_seconds():
     return used.ru_utime + used.ru_stime
 
 
-def add(torrent, folder, port, flags, settings={}):
-    session = lt.session(QUIET | settings | {"listen_interfaces": f"127.0.0.1:{port}"})
+def add(torrent, folder, port, flags, settings={}, host="127.0.0.1"):
+    here = {"listen_interfaces": f"{host}:{port}", "outgoing_interfaces": host}
+    session = lt.session(QUIET | settings | here)
+    session.set_peer_class_filter(everybody_counts())
     params = lt.add_torrent_params()
     params.ti = lt.torrent_info(torrent)
     params.trackers = []
     params.save_path = folder
     params.flags |= flags
     return session, session.add_torrent(params)
+
+
+def everybody_counts():
+    """Limits hold for peers on loopback too, which by default are left out."""
+    classes = lt.ip_filter()
+    classes.add_rule("0.0.0.0", "255.255.255.255", 1 << lt.session.global_peer_class_id)
+    return classes
 
 
 def answers(port, info_hash):
@@ -59,8 +73,12 @@ def answers(port, info_hash):
         return False
 
 
-def seed(torrent, folder, port):
-    _session, handle = add(torrent, folder, port, lt.torrent_flags.seed_mode)
+def seed(torrent, folder, port, rate=0, how=""):
+    flags, settings = lt.torrent_flags.seed_mode, {"upload_rate_limit": int(rate)}
+    if how == "best":
+        flags |= lt.torrent_flags.super_seeding
+        settings["unchoke_slots_limit"] = -1
+    _session, handle = add(torrent, folder, port, flags, settings)
     while not answers(int(port), handle.info_hash().to_bytes()):
         time.sleep(0.01)
     print("ready", flush=True)
@@ -68,8 +86,9 @@ def seed(torrent, folder, port):
         time.sleep(3600)
 
 
-def report(start, used):
-    print(json.dumps({"wall": time.monotonic() - start, "cpu": processor_seconds() - used}), flush=True)
+def report(start, used, more={}):
+    took = {"wall": time.monotonic() - start, "cpu": processor_seconds() - used}
+    print(json.dumps(took | more), flush=True)
 
 
 def download(torrent, folder, peer):
@@ -80,6 +99,34 @@ def download(torrent, folder, peer):
     while not handle.status().is_seeding:
         time.sleep(0.005)
     report(start, used)
+
+
+def swarm(torrent, folder, peer, leeches, rate):
+    start, used = time.monotonic(), processor_seconds()
+    host, port = peer.rsplit(":", 1)
+    addresses, clients = [(host, int(port))], []
+    for number in range(int(leeches)):
+        session, handle = leech(torrent, os.path.join(folder, f"leech-{number}"), f"127.0.1.{number + 1}", int(rate))
+        for address in addresses:
+            handle.connect_peer(address)
+        addresses.append((f"127.0.1.{number + 1}", session.listen_port()))
+        clients.append((session, handle))
+    while not all(handle.status().is_seeding for _session, handle in clients):
+        time.sleep(0.005)
+    done = [handle.status() for _session, handle in clients]
+    came, went = sum(one.total_payload_download for one in done), sum(one.total_payload_upload for one in done)
+    report(start, used, {"from_seed": came - went})
+
+
+def leech(torrent, folder, host, rate):
+    os.makedirs(folder)
+    session, handle = add(torrent, folder, 0, lt.torrent_flags.update_subscribe, {"upload_rate_limit": rate}, host)
+    # It would wait for its turn.
+    handle.unset_flags(lt.torrent_flags.auto_managed)
+    handle.resume()
+    while not session.listen_port():
+        time.sleep(0.001)
+    return session, handle
 
 
 def check(torrent, folder, hashers):
@@ -105,4 +152,5 @@ def create(data, torrent):
 
 
 if __name__ == "__main__":
-    {"seed": seed, "download": download, "check": check, "create": create}[sys.argv[1]](*sys.argv[2:])
+    jobs = {"seed": seed, "download": download, "swarm": swarm, "check": check, "create": create}
+    jobs[sys.argv[1]](*sys.argv[2:])

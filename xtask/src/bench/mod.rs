@@ -5,6 +5,7 @@ mod clients;
 mod hashing;
 mod libtorrent;
 mod report;
+mod swarm;
 mod transfer;
 mod usage;
 
@@ -25,11 +26,14 @@ use crate::interop::clients::{Installed, Program};
 /// What a transfer moves, and what is hashed, in MiB.
 const TRANSFER_MIB: u64 = 1024;
 const HASHING_MIB: u64 = 4096;
+const SWARM_MIB: u64 = 64;
 
 const WHAT_A_ROW_IS: &str = "Every row has the median (least-most) of all rounds. Processor seconds are user and system time. \
     Programs count from their start to their end; libtorrent counts from after the start of the Python interpreter in which it \
     runs; Transmission's daemon, which runs already, counts from being given the torrent until it seeds. Ratios are to the best \
-    of the other clients in each column.";
+    of the other clients in each column. In the swarm, seconds are those of the last leech, and processor seconds the seed's; each \
+    peer may send 2 MiB a second, headers of packets counted (libtorrent counts them itself; for headwater they are estimated as \
+    40 bytes for each 1460 and taken off).";
 
 #[derive(clap::Args)]
 #[command(after_help = WHAT_A_ROW_IS)]
@@ -37,7 +41,7 @@ pub(crate) struct Args {
     /// What to measure; everything if none is named
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Job>,
-    /// Bytes of the large file, in MiB [default: 1024 for transfers, 4096 for create and check]
+    /// Bytes of the large file, in MiB [default: 1024 for transfers, 64 in the swarm, 4096 for create and check]
     #[arg(long)]
     mib: Option<u64>,
     /// How often each client does each job
@@ -65,6 +69,9 @@ enum Job {
     Download,
     /// The same with a Headwater seed and a libtorrent client: what the seed takes
     Seed,
+    /// Ten libtorrent leeches and one seed, all with a limit on what they send: Headwater, libtorrent as it is, and libtorrent with
+    /// the settings that are best for a lone seed (super-seeding, a slot for everybody)
+    Swarm,
     /// A v1 torrent of one large file in the page cache, with pieces of 1 MiB, by as many threads as there are processors where
     /// that can be told
     Create,
@@ -77,7 +84,7 @@ impl Job {
     /// What it takes beside our own program.
     fn programs(self) -> Vec<Program> {
         match self {
-            Self::Start | Self::Download | Self::Seed => vec![Program::Python],
+            Self::Start | Self::Download | Self::Seed | Self::Swarm => vec![Program::Python],
             Self::Create => Maker::ALL.iter().map(|it| it.program()).collect(),
             Self::Check => Checker::ALL.iter().map(|it| it.program()).collect(),
         }
@@ -151,6 +158,9 @@ fn transfers(args: &Args, installed: &Installed, folder: &Path) -> anyhow::Resul
     }
     if args.wants(Job::Seed) {
         rows.extend(transfers.seeds(mib)?);
+    }
+    if args.wants(Job::Swarm) {
+        rows.extend(swarm::rows(&transfers, args.mib.unwrap_or(SWARM_MIB))?);
     }
     Ok(rows)
 }

@@ -1,6 +1,8 @@
 //! What was measured, as a table or as JSON.
 
 use super::usage::Usage;
+use crate::fluid;
+use crate::spread::Spread;
 
 /// The name of ourselves; all others are rivals.
 pub(super) const OURS: &str = "headwater";
@@ -11,6 +13,15 @@ pub(super) struct Row {
     client: &'static str,
     mib: u64,
     rounds: Vec<Usage>,
+    swarm: Option<Swarm>,
+}
+
+/// What else there is to say of a swarm.
+pub(super) struct Swarm {
+    /// The fluid bound, in seconds.
+    bound: f64,
+    /// How often the seed sent everything, in each round.
+    copies: Vec<f64>,
 }
 
 impl Row {
@@ -20,6 +31,22 @@ impl Row {
             client,
             mib,
             rounds: Vec::new(),
+            swarm: None,
+        }
+    }
+
+    /// The same for a swarm that can't be done before `bound` seconds have passed.
+    pub(super) fn with_bound(mut self, bound: f64) -> Self {
+        let copies = Vec::new();
+        self.swarm = Some(Swarm { bound, copies });
+        self
+    }
+
+    /// Adds a round of a swarm in which the seed sent everything so many times.
+    pub(super) fn add_swarm(&mut self, usage: Usage, copies: f64) {
+        self.add(usage);
+        if let Some(swarm) = &mut self.swarm {
+            swarm.copies.push(copies);
         }
     }
 
@@ -38,33 +65,45 @@ impl Row {
     }
 
     fn wall(&self) -> Spread {
-        Spread::of(self.rounds.iter().map(|usage| usage.wall.as_secs_f64()))
+        self.scaled_wall(1.0)
+    }
+
+    fn scaled_wall(&self, factor: f64) -> Spread {
+        let walls = self.rounds.iter().map(|usage| usage.wall.as_secs_f64());
+        Spread::of(walls.map(|wall| factor * wall))
     }
 }
 
-/// Median, least and most of several rounds.
-struct Spread {
-    median: f64,
-    least: f64,
-    most: f64,
-}
-
-impl Spread {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
-        let mut values: Vec<f64> = values.collect();
-        values.sort_by(f64::total_cmp);
-        let at = |index: usize| values.get(index).copied().unwrap_or_default();
-        Self {
-            median: at(values.len() / 2),
-            least: at(0),
-            most: at(values.len().saturating_sub(1)),
-        }
+impl Swarm {
+    /// The time of the last leech as a multiple of the bound, if the limits count headers of packets and if they do not.
+    fn ratios(&self, row: &Row) -> [Spread; 2] {
+        [1.0, fluid::headers_factor()].map(|headers| row.scaled_wall(1.0 / (headers * self.bound)))
     }
-}
 
-impl std::fmt::Display for Spread {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.3} ({:.3}-{:.3})", self.median, self.least, self.most)
+    fn copies(&self) -> Spread {
+        Spread::of(self.copies.iter().copied())
+    }
+
+    fn line(&self, row: &Row) -> String {
+        let [with_headers, without] = self.ratios(row);
+        format!(
+            "{}: seed {}: last leech / bound of {:.3} s {with_headers}, {without} if headers of packets are left out of the limits; \
+             copies sent {}",
+            row.job,
+            row.client,
+            self.bound,
+            self.copies()
+        )
+    }
+
+    fn object(&self, row: &Row) -> serde_json::Value {
+        let [with_headers, without] = self.ratios(row).map(Spread::json);
+        serde_json::json!({
+            "bound_s": self.bound,
+            "ratio_with_headers": with_headers,
+            "ratio": without,
+            "seed_copies": self.copies().json(),
+        })
     }
 }
 
@@ -112,6 +151,11 @@ pub(super) fn print(rows: &[Row], json: bool) {
         );
     }
     println!();
+    for row in rows {
+        row.swarm
+            .iter()
+            .for_each(|swarm| println!("{}", swarm.line(row)));
+    }
     let ours = rows.iter().filter(|row| row.client == OURS);
     ours.filter_map(|row| verdict(rows, row))
         .for_each(|line| println!("{line}"));
@@ -135,19 +179,19 @@ fn verdict(rows: &[Row], row: &Row) -> Option<String> {
 }
 
 fn object(rows: &[Row], row: &Row) -> serde_json::Value {
-    let spread = |spread: Spread| serde_json::json!({ "median": spread.median, "min": spread.least, "max": spread.most });
     let rival = |column| best_rival(rows, row, column).map(|rival| rival.client);
     serde_json::json!({
         "job": row.job,
         "client": row.client,
         "mib": row.mib,
         "rounds": row.rounds.len(),
-        "processor_s_per_gib": spread(row.processor()),
-        "wall_s": spread(row.wall()),
+        "processor_s_per_gib": row.processor().json(),
+        "wall_s": row.wall().json(),
         "processor_ratio": ratio(rows, row, Row::processor),
         "processor_rival": rival(Row::processor),
         "wall_ratio": ratio(rows, row, Row::wall),
         "wall_rival": rival(Row::wall),
+        "swarm": row.swarm.as_ref().map(|swarm| swarm.object(row)),
     })
 }
 
@@ -187,6 +231,26 @@ mod tests {
             (&object["wall_rival"], &object["rounds"]),
             (&"fast".into(), &1.into())
         );
+    }
+
+    #[test]
+    fn a_swarm_is_compared_with_its_bound() {
+        let mut row = Row::new("swarm", OURS, 64).with_bound(32.0);
+        for (wall, copies) in [(64, 1.5), (32, 1.0), (48, 1.25)] {
+            let usage = Usage {
+                processor: Duration::ZERO,
+                wall: Duration::from_secs(wall),
+            };
+            row.add_swarm(usage, copies);
+        }
+        let told = "swarm: seed headwater: last leech / bound of 32.000 s 1.500 (1.000-2.000), 1.460 (0.973-1.947) if headers of \
+                    packets are left out of the limits; copies sent 1.250 (1.000-1.500)";
+        let swarm = row.swarm.as_ref().unwrap();
+        assert_eq!(swarm.line(&row), told);
+        let rows = [row];
+        let swarm = &object(&rows, &rows[0])["swarm"];
+        assert_eq!(swarm["ratio_with_headers"]["median"], 1.5);
+        assert_eq!(swarm["seed_copies"]["max"], 1.5);
     }
 
     #[test]

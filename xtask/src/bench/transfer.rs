@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
-use super::clients::{self, Client, Programs, Seed};
+use super::clients::{self, Client, Programs, Seed, Settings};
 use super::hashing;
 use super::report::Row;
 use super::usage::Usage;
@@ -17,12 +17,14 @@ pub(super) struct Transfers<'a> {
     pub(super) rounds: usize,
 }
 
+const PIECE_LENGTH: u32 = 1 << 20;
+
 const CLIENTS: [Client; 2] = [Client::Headwater, Client::Libtorrent];
 
 impl Transfers<'_> {
     /// `mib` from a libtorrent seed, to each client in turn.
     pub(super) fn downloads(&self, job: &'static str, mib: u64) -> anyhow::Result<Vec<Row>> {
-        let torrent = self.make_torrent(job, mib)?;
+        let torrent = self.make_torrent(job, mib, PIECE_LENGTH)?;
         let mut rows = CLIENTS.map(|client| (client, Row::new(job, client.name(), mib)));
         for _ in 0..self.rounds {
             for (client, row) in &mut rows {
@@ -35,7 +37,7 @@ impl Transfers<'_> {
 
     /// `mib` to a libtorrent client, from each seed in turn; the seed is what is measured.
     pub(super) fn seeds(&self, mib: u64) -> anyhow::Result<Vec<Row>> {
-        let torrent = self.make_torrent("seed", mib)?;
+        let torrent = self.make_torrent("seed", mib, PIECE_LENGTH)?;
         let mut rows = CLIENTS.map(|client| (client, Row::new("seed", client.name(), mib)));
         for _ in 0..self.rounds {
             for (client, row) in &mut rows {
@@ -50,7 +52,8 @@ impl Transfers<'_> {
     }
 
     fn start_seed(&self, client: Client, torrent: &Path) -> anyhow::Result<Seed> {
-        Seed::start(client, &self.programs, torrent, &self.folder)
+        let settings = Settings::default();
+        Seed::start(client, &self.programs, torrent, &self.folder, settings)
     }
 
     fn download(&self, client: Client, torrent: &Path, seed: &Seed) -> anyhow::Result<Usage> {
@@ -67,11 +70,16 @@ impl Transfers<'_> {
     }
 
     /// A file of noise and its torrent.
-    fn make_torrent(&self, name: &str, mib: u64) -> anyhow::Result<PathBuf> {
+    pub(super) fn make_torrent(
+        &self,
+        name: &str,
+        mib: u64,
+        piece_length: u32,
+    ) -> anyhow::Result<PathBuf> {
         let data = self.folder.join(name);
         write_noise(&data, mib << 20, mib)?;
         let torrent = self.folder.join(format!("{name}.torrent"));
-        hashing::create(self.programs.headwater, &data, &torrent)?;
+        hashing::create(self.programs.headwater, &data, &torrent, piece_length)?;
         Ok(torrent)
     }
 }

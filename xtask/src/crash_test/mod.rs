@@ -25,8 +25,8 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// What torrents and moments are drawn from; a random one is shown
-    #[arg(long, value_name = "RNG")]
-    seed: Option<u64>,
+    #[arg(long, visible_alias = "seed", value_name = "N")]
+    rng: Option<u64>,
     /// Crash the machine instead of the process: what was not synced is lost, or torn
     #[arg(long)]
     lost_writes: bool,
@@ -43,7 +43,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let rng = args.seed.unwrap_or_else(rand::random);
+    let rng = args.rng.unwrap_or_else(rand::random);
     let mut noise = SmallRng::seed_from_u64(rng);
     let parent = args.dir.clone().unwrap_or_else(crate::files::memory_folder);
     let folder = tempfile::Builder::new()

@@ -69,7 +69,7 @@ impl Tally {
     pub(super) fn verdict(&self) -> anyhow::Result<()> {
         if let Some(first) = self.lies.first() {
             let (count, rng) = (self.lies.len(), self.rng);
-            bail!("{count} lies, the first at {first} (again with --seed {rng})");
+            bail!("{count} lies, the first at {first} (again with --rng {rng})");
         }
         Ok(())
     }
@@ -99,6 +99,6 @@ impl Tally {
         for (what, count) in rows {
             println!("{what:37} {count:>9}");
         }
-        println!("{seconds:.1} s, seed {}", self.rng);
+        println!("{seconds:.1} s, rng {}", self.rng);
     }
 }

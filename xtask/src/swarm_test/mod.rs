@@ -4,6 +4,7 @@ mod corrupt;
 mod data;
 mod peer;
 mod report;
+mod rounds;
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -11,15 +12,27 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure};
 use bytesize::ByteSize;
 use clap::ValueEnum;
+use clap::builder::ArgPredicate;
 use headwater_tracker_server::{Config, Server};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use data::Data;
-use peer::{Peer, Role};
+use peer::{Limits, Peer, Role};
 use report::Report;
+use rounds::Rounds;
+
+use crate::fluid;
+use crate::rate::Rate;
+
+const WHAT_THE_BOUND_IS: &str = "With limits, the time of the last peer is compared with what the swarm could do at best if data \
+    flowed like water: every byte leaves the seeds once, reaches the slowest peer, and is sent once for every leech. Limits are \
+    those of the session: they count the whole stream of a connection, handshakes and messages included, but not the headers of \
+    packets. How the ratio would be if these counted too, as they do in libtorrent's limits, is an estimate: 40 bytes for each \
+    1460 of the stream.";
 
 #[derive(clap::Args)]
+#[command(after_help = WHAT_THE_BOUND_IS)]
 pub(crate) struct Args {
     /// Peers that start with nothing
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -30,8 +43,13 @@ pub(crate) struct Args {
     /// Seeds beside them that send bad blocks
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=200))]
     corrupt: u16,
-    /// Bytes of the torrent
-    #[arg(long, default_value = "16MiB")]
+    /// Bytes of the torrent [default: 16MiB; 64MiB with --max-up]
+    #[arg(
+        long,
+        default_value = "16MiB",
+        default_value_if("max_up", ArgPredicate::IsPresent, "64MiB"),
+        hide_default_value = true
+    )]
     size: ByteSize,
     /// Files of the torrent
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
@@ -42,13 +60,25 @@ pub(crate) struct Args {
     /// How peers find each other
     #[arg(long, value_enum, default_value_t = TrackerKind::Http)]
     tracker: TrackerKind,
+    /// What every peer and seed may send, such as 2MiB/s or 500K
+    #[arg(long, value_name = "RATE")]
+    max_up: Option<Rate>,
+    /// What every peer may receive
+    #[arg(long, value_name = "RATE")]
+    max_down: Option<Rate>,
+    /// How often it is done [default: 1; 5 with --max-up]
+    #[arg(long, value_name = "K", default_value = "1", default_value_if("max_up", ArgPredicate::IsPresent, "5"), hide_default_value = true, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// Fail if the time of the last peer is more than so many times the bound, in the median of all rounds
+    #[arg(long, value_name = "R")]
+    max_ratio: Option<f64>,
     /// What the data and the times of leaving are drawn from; a random one is shown
-    #[arg(long, value_name = "RNG")]
-    seed: Option<u64>,
+    #[arg(long, visible_alias = "seed", value_name = "N")]
+    rng: Option<u64>,
     /// Half of the peers leave on the way and come back
     #[arg(long)]
     churn: bool,
-    /// Seconds until it is given up
+    /// Seconds until a round is given up
     #[arg(long, default_value_t = 180)]
     timeout: u64,
     /// One JSON object a peer, and one for the whole, instead of the table
@@ -62,22 +92,57 @@ enum TrackerKind {
     Udp,
 }
 
+impl Args {
+    fn limits(&self) -> Limits {
+        Limits {
+            up: self.max_up,
+            down: self.max_down,
+        }
+    }
+
+    fn fluid(&self) -> fluid::Swarm {
+        fluid::Swarm {
+            size: self.size.as_u64(),
+            seeds: self.seeds.into(),
+            leeches: self.peers.into(),
+            up: self.max_up,
+            down: self.max_down,
+        }
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.size.as_u64() >= u64::from(self.files),
+            "fewer bytes than files"
+        );
+        ensure!(
+            self.max_ratio.is_none() || self.fluid().bound().is_some(),
+            "without --max-up or --max-down there is no bound for --max-ratio"
+        );
+        Ok(())
+    }
+}
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    ensure!(
-        args.size.as_u64() >= u64::from(args.files),
-        "fewer bytes than files"
-    );
-    let rng = args.seed.unwrap_or_else(rand::random);
+    args.check()?;
+    let rng = args.rng.unwrap_or_else(rand::random);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let report = runtime.block_on(swarm(args, rng))?;
-    report.print(args.json);
-    let failures = report.failures();
-    if !failures.is_empty() {
-        bail!("{} (again with --seed {rng})", failures.join("; "));
+    let mut rounds = Rounds::default();
+    for round in 0..args.rounds {
+        // The numbers of later rounds do the same again as those of a first one.
+        let rng = rng.wrapping_add(round.into());
+        let report = runtime.block_on(swarm(args, rng))?;
+        report.print(args.json);
+        let failures = report.failures();
+        if !failures.is_empty() {
+            bail!("{} (again with --rng {rng})", failures.join("; "));
+        }
+        rounds.add(&report);
     }
-    Ok(())
+    rounds.print(args.json);
+    rounds.verdict(args.max_ratio)
 }
 
 async fn swarm(args: &Args, rng: u64) -> anyhow::Result<Report> {
@@ -102,21 +167,30 @@ async fn swarm(args: &Args, rng: u64) -> anyhow::Result<Report> {
     let mut sources = Vec::new();
     for (role, count) in [(Role::Seed, args.seeds), (Role::Corrupt, args.corrupt)] {
         for number in 0..count {
-            sources.push(Peer::start(role, number, &data).await?);
+            sources.push(Peer::start(role, number, &data, args.limits()).await?);
         }
     }
     let start = Instant::now();
     let leeches: Vec<_> = (0..args.peers)
         .map(|number| {
             let leaves = (args.churn && number % 2 == 0).then(|| noise.random_range(0.1..0.9));
-            tokio::spawn(peer::leech(number, data.clone(), leaves))
+            tokio::spawn(peer::leech(number, data.clone(), args.limits(), leaves))
         })
         .collect();
     let limit = Duration::from_secs(args.timeout);
-    let report = report::gather(leeches, start, limit, rng, &data).await;
+    let (ends, elapsed) = report::gather(leeches, start, limit).await;
+    let mut seeded = 0;
     for source in sources {
+        seeded += source.torrent.stats().uploaded;
         source.session.shutdown().await;
     }
+    let rows = report::close(ends, &data).await;
     tracker.shutdown().await;
-    Ok(report)
+    Ok(Report {
+        rng,
+        elapsed,
+        swarm: args.fluid(),
+        seeded,
+        rows,
+    })
 }

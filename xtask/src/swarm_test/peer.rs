@@ -9,6 +9,14 @@ use headwater_store::{FileOptions, FileStorage};
 
 use super::corrupt::CorruptStorage;
 use super::data::Data;
+use crate::rate::Rate;
+
+/// What a session may move.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) up: Option<Rate>,
+    pub(super) down: Option<Rate>,
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -38,10 +46,18 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) async fn start(role: Role, number: u16, data: &Data) -> anyhow::Result<Self> {
+    pub(super) async fn start(
+        role: Role,
+        number: u16,
+        data: &Data,
+        limits: Limits,
+    ) -> anyhow::Result<Self> {
+        let bytes = |rate: Option<Rate>| rate.map_or(0, Rate::bytes_per_second);
         let session = Session::builder()
             .port(0)
             .bind(role.address(number))
+            .upload_limit(bytes(limits.up))
+            .download_limit(bytes(limits.down))
             .start()
             .await?;
         let add = session.add(data.metainfo().clone());
@@ -108,16 +124,17 @@ pub(super) struct Finished {
 pub(super) async fn leech(
     number: u16,
     data: Data,
+    limits: Limits,
     leaves: Option<f64>,
 ) -> anyhow::Result<Finished> {
     let start = Instant::now();
-    let mut peer = Peer::start(Role::Leech, number, &data).await?;
+    let mut peer = Peer::start(Role::Leech, number, &data, limits).await?;
     let (mut restarts, mut wasted) = (0, 0);
     if let Some(share) = leaves {
         peer.wait_for_share(share).await;
         wasted = peer.torrent.stats().wasted;
         peer.session.shutdown().await;
-        peer = Peer::start(Role::Leech, number, &data).await?;
+        peer = Peer::start(Role::Leech, number, &data, limits).await?;
         restarts = 1;
     }
     peer.torrent.wait_complete().await?;

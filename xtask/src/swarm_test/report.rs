@@ -9,15 +9,20 @@ use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::data::Data;
 use super::peer::Finished;
+use crate::fluid;
 
+/// One round.
 pub(super) struct Report {
-    rng: u64,
-    elapsed: Duration,
-    size: u64,
-    rows: Vec<Row>,
+    pub(super) rng: u64,
+    /// From before the first leech was started until the last one was done.
+    pub(super) elapsed: Duration,
+    pub(super) swarm: fluid::Swarm,
+    /// Payload bytes that the seeds sent.
+    pub(super) seeded: u64,
+    pub(super) rows: Vec<Row>,
 }
 
-struct Row {
+pub(super) struct Row {
     number: usize,
     outcome: Result<Fare, String>,
 }
@@ -31,14 +36,12 @@ struct Fare {
     differences: Vec<String>,
 }
 
-/// Waits for every leech, ends them all, and compares what they have.
+/// Waits for every leech; gives how each of them ended, and when the last one did.
 pub(super) async fn gather(
     leeches: Vec<JoinHandle<anyhow::Result<Finished>>>,
     start: Instant,
     limit: Duration,
-    rng: u64,
-    data: &Data,
-) -> Report {
+) -> (Vec<Result<Finished, String>>, Duration) {
     let deadline = Deadline::from_std(start + limit);
     let mut ends = Vec::new();
     for mut leech in leeches {
@@ -52,24 +55,23 @@ pub(super) async fn gather(
             Ok(Ok(Ok(finished))) => Ok(finished),
         });
     }
-    let elapsed = start.elapsed();
+    (ends, start.elapsed())
+}
+
+/// Ends the leeches, and compares what they have.
+pub(super) async fn close(ends: Vec<Result<Finished, String>>, data: &Data) -> Vec<Row> {
     let mut rows = Vec::new();
     for (number, end) in ends.into_iter().enumerate() {
         let outcome = match end {
-            Ok(finished) => Ok(close(finished, data).await),
+            Ok(finished) => Ok(close_one(finished, data).await),
             Err(error) => Err(error),
         };
         rows.push(Row { number, outcome });
     }
-    Report {
-        rng,
-        elapsed,
-        size: data.metainfo().info().geometry().total_size(),
-        rows,
-    }
+    rows
 }
 
-async fn close(finished: Finished, data: &Data) -> Fare {
+async fn close_one(finished: Finished, data: &Data) -> Fare {
     let uploaded = finished.peer.torrent.stats().uploaded;
     finished.peer.session.shutdown().await;
     Fare {
@@ -82,6 +84,22 @@ async fn close(finished: Finished, data: &Data) -> Fare {
 }
 
 impl Report {
+    /// The time of the last peer as a multiple of the bound, if there are limits.
+    pub(super) fn ratio(&self) -> Option<f64> {
+        Some(self.elapsed.as_secs_f64() / self.swarm.bound()?)
+    }
+
+    /// How often the seeds sent everything, together.
+    pub(super) fn seed_copies(&self) -> f64 {
+        self.seeded as f64 / self.swarm.size as f64
+    }
+
+    /// Bytes that were good for nothing, of all peers.
+    pub(super) fn wasted(&self) -> u64 {
+        let fares = self.rows.iter().filter_map(|row| row.outcome.as_ref().ok());
+        fares.map(|fare| fare.wasted).sum()
+    }
+
     /// One line for each peer that is not as it should be.
     pub(super) fn failures(&self) -> Vec<String> {
         let failure = |row: &Row| match &row.outcome {
@@ -123,11 +141,13 @@ impl Report {
             }
         }
         println!(
-            "{} to {} peers in {:.3} s, seed {}",
-            ByteSize(self.size),
+            "{} to {} peers in {:.3} s, rng {}; the seeds sent {:.2} copies, {} wasted",
+            ByteSize(self.swarm.size),
             self.rows.len(),
             self.elapsed.as_secs_f64(),
-            self.rng
+            self.rng,
+            self.seed_copies(),
+            ByteSize(self.wasted()),
         );
     }
 
@@ -150,8 +170,14 @@ impl Report {
             "{}",
             json!({
                 "peers": self.rows.len(),
-                "size": self.size,
-                "elapsed_s": self.elapsed.as_secs_f64(),
+                "seeds": self.swarm.seeds,
+                "size": self.swarm.size,
+                "last_s": self.elapsed.as_secs_f64(),
+                "bound_s": self.swarm.bound(),
+                "ratio": self.ratio(),
+                "ratio_with_headers": self.ratio().map(|ratio| ratio * fluid::headers_factor()),
+                "seed_copies": self.seed_copies(),
+                "wasted_bytes": self.wasted(),
                 "failures": self.failures(),
                 "rng": self.rng,
             })

@@ -2,24 +2,22 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use std::io::IoSlice;
 
 use bytes::Bytes;
-use headwater_metainfo::{
-    Bitfield, BlockSpan, FileIndex, InfoHash, PeerId, PieceGeometry, PieceIndex,
-};
+use headwater_metainfo::{Bitfield, BlockSpan, FileIndex, PieceIndex};
 use headwater_store::testing::Sample;
 use headwater_store::{
     Contents, FileStamp, MemoryStorage, Options, PieceCheck, PieceStore, Storage, StorageError,
 };
-use headwater_swarm::{Config, Connected, Direction, PeerKey, PeerSource};
-use headwater_wire::{Handshake, Message, Reserved};
+use headwater_wire::Message;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::{DiskEvent, DiskPool, Lane, Op};
+use crate::peer::testing::key;
 use crate::peer::{Outbound, Outbox};
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -201,28 +199,6 @@ impl Server {
             .block(PieceIndex(piece), block)
             .unwrap()
     }
-}
-
-/// A peer's key: only a swarm gives them.
-fn key() -> PeerKey {
-    let geometry = PieceGeometry::new(1, 1).unwrap();
-    let (info_hash, us, peer_id) = (InfoHash([1; 20]), PeerId([2; 20]), PeerId([3; 20]));
-    let now = Instant::now();
-    let config = Config::new(info_hash, us, geometry);
-    let mut swarm = headwater_swarm::Torrent::new(now, config);
-    let handshake = Handshake {
-        reserved: Reserved::default(),
-        info_hash,
-        peer_id,
-    };
-    let connected = Connected {
-        address: ([127, 0, 0, 1], 1).into(),
-        direction: Direction::Incoming,
-        handshake,
-        local_ip: None,
-        source: PeerSource::Incoming,
-    };
-    swarm.handle_connected(now, connected).unwrap()
 }
 
 struct Peer {

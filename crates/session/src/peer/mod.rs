@@ -5,6 +5,8 @@ mod handshake;
 mod outbox;
 mod reader;
 mod task;
+#[cfg(test)]
+pub(crate) mod testing;
 mod writer;
 
 pub(crate) use connect::Dialler;

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::mem;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Buf;
-use headwater_metainfo::BlockSpan;
+use headwater_metainfo::{BLOCK_LENGTH, BlockSpan};
 use headwater_swarm::PeerKey;
 use headwater_wire::{Message, SendQueue};
 use tokio::net::TcpStream;
@@ -22,6 +23,8 @@ use crate::limit::Limiter;
 const SLICES: usize = 64;
 /// How long a peer may take nothing of what there is for it.
 const STALL: Duration = Duration::from_mins(2);
+/// Bytes of messages that may be written before it is our turn under the limits.
+const MAX_AHEAD: usize = 4096;
 /// Bytes, blocks left out, that may wait for a peer.
 const MAX_WAITING: usize = 8 << 20;
 
@@ -96,7 +99,11 @@ impl<'a> Writer<'a> {
 
     /// Writes what the limits allow, or waits until the socket takes something or more is to be sent.
     async fn write_some(&mut self) -> Result<(), CloseReason> {
-        let granted = self.limiter.acquire(self.queue.remaining()).await;
+        self.write_ahead()?;
+        if self.queue.is_empty() {
+            return Ok(());
+        }
+        let granted = self.granted().await?;
         let outcome = self.write(granted);
         self.limiter
             .refund(granted - *outcome.as_ref().unwrap_or(&0));
@@ -104,6 +111,55 @@ impl<'a> Writer<'a> {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait().await,
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits for its turn under the limits. What comes meanwhile still counts: a block that is cancelled is not sent, and
+    /// messages that go ahead of blocks do not wait.
+    async fn granted(&mut self) -> Result<usize, CloseReason> {
+        if self.limiter.is_unlimited() {
+            return Ok(self.queue.remaining());
+        }
+        let limiter = self.limiter.clone();
+        let mut grant = pin!(limiter.acquire(self.queue.remaining()));
+        let mut is_open = true;
+        loop {
+            self.tell().await?;
+            tokio::select! {
+                bytes = &mut grant => return Ok(self.rounded(bytes)),
+                batch = self.outbox.recv(), if is_open => {
+                    self.take(batch.unwrap_or_default());
+                    is_open = self.take_what_waits()?;
+                }
+            }
+            self.write_ahead()?;
+        }
+    }
+
+    /// A grant that is worth a block or more ends where a block does, so that nothing waits behind half of one.
+    fn rounded(&self, granted: usize) -> usize {
+        if granted < BLOCK_LENGTH as usize {
+            return granted;
+        }
+        let rounded = self.queue.up_to_end_of_block(granted).max(granted);
+        self.limiter.extend(rounded - granted);
+        rounded
+    }
+
+    /// Writes the messages in front of all blocks, if they are few beside the rate.
+    fn write_ahead(&mut self) -> Result<(), CloseReason> {
+        if self.limiter.is_unlimited() {
+            return Ok(());
+        }
+        let ahead = self.queue.ahead_of_blocks();
+        if ahead == 0 || ahead > MAX_AHEAD || !self.limiter.pass_unasked(ahead) {
+            return Ok(());
+        }
+        let outcome = self.write(ahead);
+        self.limiter.refund(ahead - *outcome.as_ref().unwrap_or(&0));
+        match outcome {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error.into()),
+            _ => Ok(()),
         }
     }
 
@@ -207,3 +263,6 @@ fn is_fault(error: &io::Error) -> bool {
     const EFAULT: i32 = 14;
     cfg!(unix) && error.raw_os_error() == Some(EFAULT)
 }
+
+#[cfg(test)]
+mod tests;

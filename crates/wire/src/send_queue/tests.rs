@@ -284,3 +284,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn it_is_known_where_a_block_ends() {
+    let data = Bytes::from(vec![1; 100]);
+    let mut queue = SendQueue::new();
+    assert_eq!(
+        (queue.ahead_of_blocks(), queue.up_to_end_of_block(9)),
+        (0, 0)
+    );
+    queue.push(Message::Unchoke);
+    queue.push(piece(1, &data));
+    queue.push(piece(2, &data));
+    queue.push(Message::Have(PieceIndex(7)));
+    assert_eq!(queue.ahead_of_blocks(), 5 + 9);
+    let ends = [0, 3, 14, 15, 127, 128, 240, 241].map(|bytes| queue.up_to_end_of_block(bytes));
+    assert_eq!(ends, [0, 3, 14, 127, 127, 240, 240, 240]);
+    queue.advance(20);
+    assert_eq!(
+        (queue.ahead_of_blocks(), queue.up_to_end_of_block(1)),
+        (0, 107)
+    );
+    queue.push(Message::Have(PieceIndex(8)));
+    queue.advance(107);
+    assert_eq!(queue.ahead_of_blocks(), 9);
+}
