@@ -143,19 +143,25 @@ impl Bitfield {
 
     /// The set pieces, in order.
     pub fn ones(&self) -> impl Iterator<Item = PieceIndex> + '_ {
-        self.bytes
-            .iter()
-            .zip(0u32..)
-            .flat_map(|(&byte, index)| SetBits(byte).map(move |bit| PieceIndex(index * 8 + bit)))
+        self.words()
+            .flat_map(|(start, word)| SetBits(word).map(move |bit| PieceIndex(start + bit)))
     }
 
     /// The pieces that are not set, in order.
     pub fn zeros(&self) -> impl Iterator<Item = PieceIndex> + '_ {
-        self.bytes
-            .iter()
-            .zip(0u32..)
-            .flat_map(|(&byte, index)| SetBits(!byte).map(move |bit| PieceIndex(index * 8 + bit)))
+        self.words()
+            .flat_map(|(start, word)| SetBits(!word).map(move |bit| PieceIndex(start + bit)))
             .take_while(|piece| piece.0 < self.len)
+    }
+
+    /// The bits, 64 at a time, the first one highest; the last word is filled up with zeros.
+    fn words(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
+        let words = self.bytes.chunks(8).map(|chunk| {
+            let mut bytes = [0; 8];
+            bytes[..chunk.len()].copy_from_slice(chunk);
+            u64::from_be_bytes(bytes)
+        });
+        (0..).step_by(64).zip(words)
     }
 
     /// Whether any piece is set here and not in `other`.
@@ -173,18 +179,18 @@ impl fmt::Debug for Bitfield {
     }
 }
 
-/// Positions of the set bits of a byte, from the high one.
-struct SetBits(u8);
+/// Positions of the set bits of a word, from the high one.
+struct SetBits(u64);
 
 impl Iterator for SetBits {
     type Item = u32;
 
     fn next(&mut self) -> Option<u32> {
         let bit = self.0.leading_zeros();
-        if bit == 8 {
+        if bit == u64::BITS {
             return None;
         }
-        self.0 &= !(0x80 >> bit);
+        self.0 &= !(1 << (u64::BITS - 1 - bit));
         Some(bit)
     }
 }

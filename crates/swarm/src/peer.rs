@@ -30,6 +30,15 @@ pub(crate) struct Extensions {
     pub(crate) ids: ExtensionIds,
 }
 
+/// The circumstances under which there was not enough to ask of a peer. As long as they last there will not be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Starved {
+    /// The picker's version.
+    pub(crate) version: u64,
+    /// Nothing was outstanding to the peer: what is given to idle peers only would have been given to it.
+    pub(crate) idle: bool,
+}
+
 /// Both directions of one connection.
 #[derive(Debug)]
 #[expect(clippy::struct_field_names, reason = "a peer id is called that")]
@@ -62,8 +71,8 @@ pub(crate) struct Peer {
     pub(crate) suggested: SmallVec<[PieceIndex; 4]>,
     /// The piece of which it was asked last.
     pub(crate) current: Option<PieceIndex>,
-    /// The picker's version when it last had nothing for this peer.
-    pub(crate) starved_at: Option<u64>,
+    /// When the picker last had not enough for this peer.
+    pub(crate) starved_at: Option<Starved>,
     /// It had part in a piece that failed.
     pub(crate) parole: bool,
     /// Blocks that it sent without having been asked for them.

@@ -11,10 +11,23 @@ pub struct PeerKey {
     serial: u32,
 }
 
-#[cfg(test)]
 impl PeerKey {
+    /// The key before all others, which no peer has.
+    pub(crate) const FIRST: Self = Self { slot: 0, serial: 0 };
+    /// The key after all others, which no peer has.
+    pub(crate) const NOBODY: Self = Self {
+        slot: u32::MAX,
+        serial: u32::MAX,
+    };
+
+    /// Small and not taken twice at a time: an index into tables of peers.
+    pub(crate) fn slot(self) -> usize {
+        self.slot as usize
+    }
+
+    #[cfg(test)]
     pub(crate) fn for_tests(slot: u32) -> Self {
-        Self { slot, serial: 0 }
+        Self { slot, serial: 1 }
     }
 }
 

@@ -5,9 +5,16 @@ use headwater_metainfo::{Bitfield, PieceIndex};
 /// A peer's pieces. Seeds and empty peers, which most are, take no memory.
 #[derive(Debug, Clone)]
 pub(crate) enum PeerPieces {
-    None { len: u32 },
-    All { len: u32 },
+    None {
+        len: u32,
+    },
+    All {
+        len: u32,
+    },
     Some(Bitfield),
+    /// It had everything once and lost something. It is not [`All`](Self::All) again even if it gets that back: to count
+    /// a peer as a seed, or no longer as one, is dear, and a peer could make us do that again and again.
+    Torn(Bitfield),
 }
 
 impl PeerPieces {
@@ -25,7 +32,7 @@ impl PeerPieces {
     pub(crate) fn len(&self) -> u32 {
         match self {
             Self::None { len } | Self::All { len } => *len,
-            Self::Some(bits) => bits.len(),
+            Self::Some(bits) | Self::Torn(bits) => bits.len(),
         }
     }
 
@@ -33,7 +40,7 @@ impl PeerPieces {
         match self {
             Self::None { .. } => false,
             Self::All { len } => piece.0 < *len,
-            Self::Some(bits) => bits.has(piece),
+            Self::Some(bits) | Self::Torn(bits) => bits.has(piece),
         }
     }
 
@@ -41,7 +48,7 @@ impl PeerPieces {
         match self {
             Self::None { .. } => 0,
             Self::All { len } => *len,
-            Self::Some(bits) => bits.count(),
+            Self::Some(bits) | Self::Torn(bits) => bits.count(),
         }
     }
 
@@ -49,10 +56,23 @@ impl PeerPieces {
         self.count() == self.len()
     }
 
+    /// Whether the picker counts it among the seeds, which it counts once for all pieces.
+    pub(crate) fn counts_as_seed(&self) -> bool {
+        matches!(self, Self::All { .. })
+    }
+
+    /// Whether one more piece would make it count as a seed.
+    pub(crate) fn almost_counts_as_seed(&self) -> bool {
+        !matches!(self, Self::Torn(_)) && self.count() + 1 == self.len()
+    }
+
     /// Adds a piece and says whether it was missing.
     pub(crate) fn set(&mut self, piece: PieceIndex) -> bool {
         if self.has(piece) {
             return false;
+        }
+        if let Self::Torn(bits) = self {
+            return bits.set(piece);
         }
         let mut bits = self.take_bitfield();
         bits.set(piece);
@@ -65,9 +85,14 @@ impl PeerPieces {
         if !self.has(piece) {
             return false;
         }
+        let torn = matches!(self, Self::All { .. } | Self::Torn(_));
         let mut bits = self.take_bitfield();
         bits.clear(piece);
-        *self = Self::from_bitfield(bits);
+        *self = if torn {
+            Self::Torn(bits)
+        } else {
+            Self::from_bitfield(bits)
+        };
         true
     }
 
@@ -76,7 +101,7 @@ impl PeerPieces {
         match self {
             Self::None { len } => Bitfield::new(*len),
             Self::All { len } => Bitfield::full(*len),
-            Self::Some(bits) => std::mem::replace(bits, Bitfield::new(0)),
+            Self::Some(bits) | Self::Torn(bits) => std::mem::replace(bits, Bitfield::new(0)),
         }
     }
 
@@ -85,7 +110,7 @@ impl PeerPieces {
         let (range, bits) = match self {
             Self::None { .. } => (0..0, None),
             Self::All { len } => (0..*len, None),
-            Self::Some(bits) => (0..0, Some(bits)),
+            Self::Some(bits) | Self::Torn(bits) => (0..0, Some(bits)),
         };
         range
             .map(PieceIndex)

@@ -23,6 +23,10 @@ const MAX_LATE: usize = 1_024;
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(20);
 const FIRST_TIMEOUT: Duration = Duration::from_secs(30);
 const LONGEST_TIMEOUT: Duration = Duration::from_mins(1);
+/// Seconds that a peer is expected to take for each block before it has sent one.
+const FIRST_BLOCK: f64 = 0.5;
+/// No peer is expected to take longer.
+const A_LONG_TIME: Duration = Duration::from_hours(1);
 
 #[derive(Debug, Clone, Copy)]
 struct Request {
@@ -103,7 +107,7 @@ impl RequestQueue {
         if self.snubbed { 1 } else { self.target }
     }
 
-    pub(crate) fn blocks(&self) -> impl Iterator<Item = BlockId> + '_ {
+    pub(crate) fn blocks(&self) -> impl DoubleEndedIterator<Item = BlockId> + Clone + '_ {
         self.outstanding.iter().map(|request| request.block)
     }
 
@@ -240,6 +244,23 @@ impl RequestQueue {
         };
         let allowed = 4.0 * (mean + 4.0 * deviation);
         Duration::from_secs_f64(allowed.min(LONGEST_TIMEOUT.as_secs_f64())).max(SHORTEST_TIMEOUT)
+    }
+
+    /// How long a peer is likely to take for `blocks` blocks, judged by the time that it took for earlier ones and by how
+    /// long it has been silent.
+    pub(crate) fn expected(&self, now: Instant, blocks: usize) -> Duration {
+        if self.snubbed {
+            return A_LONG_TIME;
+        }
+        let mean = self.pace.map_or(FIRST_BLOCK, |(mean, _)| mean);
+        let paced = (mean * blocks as f64).min(A_LONG_TIME.as_secs_f64());
+        let silent = if self.outstanding.is_empty() {
+            Duration::ZERO
+        } else {
+            now.saturating_duration_since(self.waiting_since)
+        };
+        // Who has been silent for longer than usual is likely to be so for as long again.
+        Duration::from_secs_f64(paced).max(silent)
     }
 
     /// Whether the peer has let us wait for too long.

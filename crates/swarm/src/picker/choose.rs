@@ -3,18 +3,16 @@
 use headwater_metainfo::PieceIndex;
 
 use super::partial::Exclusivity;
+use super::shelves::{Rank, Shelf};
 use super::{BlockId, BlockState, NO_TIER, Partial, Picker, Place};
 use crate::PeerKey;
 use crate::pieces::PeerPieces;
 
-/// Peers at most that are asked for the same block in the endgame.
+/// Peers at most that are asked for the same block.
 const MAX_ASKED: u8 = 3;
 
-/// Blocks at most that an idle peer is given in the endgame at a time.
-const ENDGAME_BLOCKS: usize = 4;
-
 /// A peer with fewer pieces than this share of those queued is searched by its own pieces.
-const SPARSE: usize = 8;
+const SPARSE: u32 = 512;
 
 /// A peer that could be asked for blocks.
 #[derive(Debug, Clone, Copy)]
@@ -53,20 +51,9 @@ impl Picker {
             let Some(slot) = self.choose(&who) else {
                 break;
             };
-            let partial = &mut self.partials[slot];
-            let piece = partial.piece;
-            while blocks.len() < count
-                && let Some(index) = partial.take_free()
-            {
-                self.unrequested -= 1;
-                blocks.push(BlockId { piece, index });
-            }
-            self.sync_open(slot);
-            who.current = Some(piece);
+            who.current = Some(self.partials[slot].piece);
             who.idle = false;
-        }
-        if blocks.is_empty() && who.idle && self.is_endgame() {
-            self.pick_busy(&who, count.min(ENDGAME_BLOCKS), blocks);
+            self.take_blocks(who.key, slot, count, blocks);
         }
     }
 
@@ -75,27 +62,23 @@ impl Picker {
         if let Some(allowed) = who.allowed {
             return self.choose_allowed(who, allowed);
         }
-        let top_tier = self.rarity.tiers().next().map(|(tier, _)| tier);
-        let preempts = |tier: u32| top_tier.is_some_and(|top| top < tier);
-        if let Some(slot) = self.current(who)
-            && !preempts(self.tier(slot))
-        {
-            return Some(slot);
-        }
-        let partial = self.best_partial(|partial| self.suits(who, partial), who);
+        let partial = self.suitable(who);
+        let tier = |slot| self.partial_tier(slot);
         if let Some(slot) = partial
-            && !preempts(self.tier(slot))
+            && self.rarity.top().is_none_or(|top| tier(slot) <= top)
         {
             return Some(self.adopt(who, slot));
         }
         match (partial, self.fresh(who)) {
-            (Some(slot), Some(piece)) if self.tier(slot) <= self.rarity.entry(piece).tier => {
+            (Some(slot), Some(piece))
+                if self.partial_tier(slot) <= self.rarity.entry(piece).tier =>
+            {
                 Some(self.adopt(who, slot))
             }
             (_, Some(piece)) => Some(self.begin(who, piece)),
             (Some(slot), None) => Some(self.adopt(who, slot)),
             (None, None) => {
-                let slot = self.best_partial(|partial| may_help(who, partial), who)?;
+                let slot = self.in_need(who)?;
                 Some(self.adopt(who, slot))
             }
         }
@@ -109,9 +92,9 @@ impl Picker {
                 Place::Partial(slot) => {
                     let slot = slot as usize;
                     let partial = &self.partials[slot];
-                    if self.usable(who, slot)
-                        && (partial.exclusivity.is_none() || who.owns(partial))
-                    {
+                    let open = partial.exclusivity.is_none() || who.owns(partial);
+                    let rank = self.rank(slot).filter(|_| open);
+                    if rank.is_some_and(|rank| self.is_usable(who, &rank)) {
                         return Some(slot);
                     }
                 }
@@ -121,68 +104,87 @@ impl Picker {
         None
     }
 
-    /// The piece that the peer is at, if something of it is left.
-    fn current(&self, who: &Picking<'_>) -> Option<usize> {
-        let slot = self.slot(who.current?)?;
-        let suits = self.usable(who, slot) && self.suits(who, &self.partials[slot]);
-        suits.then_some(slot)
+    /// The partial piece to work on rather than begin a new one: the one that the peer is at, its own ones, those that
+    /// nobody works on, and unless it should have pieces of its own, those of everybody. Priority comes first of all.
+    fn suitable(&self, who: &Picking<'_>) -> Option<usize> {
+        let current = self.current(who);
+        if let Some(rank) = current
+            && self.shelves.top().is_none_or(|top| rank.tier <= top)
+        {
+            return Some(rank.slot as usize);
+        }
+        let own = self.owned_by(who.key).filter_map(|slot| self.rank(slot));
+        let own = own.filter(|rank| self.is_usable(who, rank)).min();
+        let shared = if who.parole {
+            None
+        } else {
+            let idle = self.first_on(Shelf::Idle, who, |_| true);
+            let too_many = self.partials.len() >= who.many_partials;
+            let joins = !who.fast || who.random || too_many;
+            let shared = joins.then(|| self.first_on(Shelf::Shared, who, |_| true));
+            [idle, shared.flatten()].into_iter().flatten().min()
+        };
+        let candidates = [current, own, shared].into_iter().flatten();
+        let best = candidates.min_by_key(|rank| rank.tier)?;
+        Some(best.slot as usize)
     }
 
-    fn tier(&self, slot: usize) -> u32 {
+    /// The piece that the peer is at, if something of it is left and it is nobody else's by now.
+    fn current(&self, who: &Picking<'_>) -> Option<Rank> {
+        let slot = self.slot(who.current?)?;
+        let partial = &self.partials[slot];
+        let ours = who.owns(partial) || partial.owner.is_none() && !who.parole;
+        let rank = self.rank(slot).filter(|_| ours)?;
+        self.is_usable(who, &rank).then_some(rank)
+    }
+
+    /// With nothing better to do, the peer may help with any partial piece that is not to come from one peer alone.
+    fn in_need(&self, who: &Picking<'_>) -> Option<usize> {
+        let shelves = [Shelf::Idle, Shelf::Shared, Shelf::Owned].into_iter();
+        let helps = |partial: &Partial| may_help(who, partial);
+        let firsts = shelves.filter_map(|shelf| self.first_on(shelf, who, helps));
+        firsts.min().map(|rank| rank.slot as usize)
+    }
+
+    /// The best piece on a shelf that the peer has and `suits`.
+    fn first_on(
+        &self,
+        shelf: Shelf,
+        who: &Picking<'_>,
+        suits: impl Fn(&Partial) -> bool,
+    ) -> Option<Rank> {
+        let mut ranks = self.shelves.on(shelf).copied();
+        ranks.find(|rank| self.is_usable(who, rank) && suits(&self.partials[rank.slot as usize]))
+    }
+
+    /// Where a partial piece stands, if it has free blocks.
+    fn rank(&self, slot: usize) -> Option<Rank> {
+        self.partials[slot].shelved.map(|(_, rank)| rank)
+    }
+
+    fn partial_tier(&self, slot: usize) -> u32 {
         self.rarity.entry(self.partials[slot].piece).tier
     }
 
-    /// Whether the peer can deliver something that is still needed of this piece.
-    fn usable(&self, who: &Picking<'_>, slot: usize) -> bool {
-        let partial = &self.partials[slot];
-        partial.free() > 0 && who.pieces.has(partial.piece) && self.wants(partial.piece)
-    }
-
-    /// Whether a partial piece is one that the peer should work on rather than begin a new one.
-    fn suits(&self, who: &Picking<'_>, partial: &Partial) -> bool {
-        if who.parole {
-            return who.owns(partial);
-        }
-        if let Some(owner) = partial.owner {
-            return owner == who.key;
-        }
-        let abandoned = partial.in_flight() == 0;
-        let too_many = self.partials.len() >= who.many_partials;
-        let current = who.current == Some(partial.piece);
-        !who.fast || who.random || abandoned || too_many || current
-    }
-
-    /// The partial piece to work on: by priority, then the one with the least left.
-    fn best_partial(&self, suits: impl Fn(&Partial) -> bool, who: &Picking<'_>) -> Option<usize> {
-        let slots = self.open.iter().map(|&slot| slot as usize);
-        slots
-            .filter(|&slot| self.usable(who, slot) && suits(&self.partials[slot]))
-            .min_by_key(|&slot| {
-                let partial = &self.partials[slot];
-                (
-                    self.tier(slot),
-                    !who.owns(partial),
-                    partial.free(),
-                    partial.serial,
-                )
-            })
+    /// Whether a partial piece with free blocks is wanted, and the peer has it.
+    fn is_usable(&self, who: &Picking<'_>, rank: &Rank) -> bool {
+        rank.tier != NO_TIER && who.pieces.has(self.partials[rank.slot as usize].piece)
     }
 
     /// Makes the peer the owner of a partial piece that nobody works on, where it should have one of its own; a piece
     /// that was another's alone, and is too slow in coming, becomes everybody's.
     fn adopt(&mut self, who: &Picking<'_>, slot: usize) -> usize {
-        let partial = &mut self.partials[slot];
+        let partial = &self.partials[slot];
         if partial.owner.is_none() && partial.in_flight() == 0 && who.fast && !who.parole {
-            partial.owner = Some(who.key);
+            self.set_owner(slot, Some(who.key));
         } else if partial.exclusivity.is_some() && !who.owns(partial) {
-            partial.owner = None;
-            partial.exclusivity = None;
+            self.set_owner(slot, None);
         }
         slot
     }
 
     /// Opens a queued piece for the peer.
-    fn begin(&mut self, who: &Picking<'_>, piece: PieceIndex) -> usize {
+    pub(super) fn begin(&mut self, who: &Picking<'_>, piece: PieceIndex) -> usize {
         let slot = self.open_piece(piece);
         let partial = &mut self.partials[slot];
         partial.exclusivity = match (who.parole, self.suspects.contains(&piece)) {
@@ -191,33 +193,29 @@ impl Picker {
             (false, false) => None,
         };
         let owned = who.fast || partial.exclusivity.is_some();
-        partial.owner = owned.then_some(who.key);
+        self.set_owner(slot, owned.then_some(who.key));
         slot
     }
 
     /// A queued piece that the peer has.
     fn fresh(&mut self, who: &Picking<'_>) -> Option<PieceIndex> {
-        if self.sequential {
-            return self.first_in_order(who);
+        if !self.rarity.is_sequential() {
+            if let Some(piece) = self.suggested(who) {
+                return Some(piece);
+            }
+            if who.random {
+                return self.rarity.any(|piece| who.pieces.has(piece));
+            }
+            if who.pieces.count() < self.rarity.top_len() / SPARSE {
+                return self.rarest_of_few(who);
+            }
         }
-        if let Some(piece) = self.suggested(who) {
-            return Some(piece);
-        }
-        if who.random {
-            return self.random(who);
-        }
-        let (_, first) = self.rarity.tiers().next()?;
-        if (who.pieces.count() as usize) < first.len() / SPARSE {
-            return self.rarest_of_few(who);
-        }
-        let tiers = self.rarity.tiers();
-        let pieces = tiers.flat_map(|(_, order)| order.iter().copied());
-        pieces.into_iter().find(|&piece| who.pieces.has(piece))
+        self.first_in_order(who)
     }
 
     /// A suggested piece of the highest priority, if it is queued.
     fn suggested(&self, who: &Picking<'_>) -> Option<PieceIndex> {
-        let (top, _) = self.rarity.tiers().next()?;
+        let top = self.rarity.top()?;
         who.suggested.iter().copied().find(|&piece| {
             let entry = self.rarity.entry(piece);
             entry.tier == top && matches!(entry.place, Place::Queued(_)) && who.pieces.has(piece)
@@ -225,88 +223,73 @@ impl Picker {
     }
 
     /// The rarest piece, found by going through the peer's pieces instead of all that are queued.
-    fn rarest_of_few(&self, who: &Picking<'_>) -> Option<PieceIndex> {
+    fn rarest_of_few(&mut self, who: &Picking<'_>) -> Option<PieceIndex> {
+        let scramble = self.rarity.random_odd();
         let queued = who.pieces.iter().filter_map(|piece| {
-            let entry = self.rarity.entry(piece);
-            match entry.place {
-                Place::Queued(position) => Some((entry.tier, position, piece)),
-                _ => None,
-            }
+            let standing = self.rarity.standing(piece)?;
+            // Among equals any will do, but not the same one for everybody.
+            Some((standing, piece.0.wrapping_mul(scramble), piece))
         });
         queued.min().map(|(_, _, piece)| piece)
     }
 
-    /// Any queued piece of the highest priority for which the peer has one.
-    fn random(&mut self, who: &Picking<'_>) -> Option<PieceIndex> {
-        let queued: usize = self.rarity.tiers().map(|(_, order)| order.len()).sum();
-        let draw = self.rarity.random_below(queued.max(1));
-        self.rarity.tiers().find_map(|(_, order)| {
-            let (before, after) = order.split_at(draw % order.len());
-            let mut pieces = after.iter().chain(before).copied();
-            pieces.find(|&piece| who.pieces.has(piece))
-        })
+    /// The first queued piece, by priority and then by rarity or number, that the peer has.
+    fn first_in_order(&mut self, who: &Picking<'_>) -> Option<PieceIndex> {
+        let has = |piece| who.pieces.has(piece);
+        let rarity = &self.rarity;
+        let floor = self.memos.floor(who.key, |piece| {
+            rarity.standing(piece).filter(|_| has(piece))
+        });
+        // What only seeds have, no other peer has.
+        let least = u32::from(!who.pieces.counts_as_seed());
+        let found = self.rarity.first(floor, least, has);
+        let standing = found.and_then(|piece| self.rarity.standing(piece));
+        self.memos.note(who.key, standing.unwrap_or((NO_TIER, 0)));
+        found
     }
 
-    /// The first queued piece of the highest priority.
-    fn first_in_order(&self, who: &Picking<'_>) -> Option<PieceIndex> {
-        let mut best: Option<(u32, PieceIndex)> = None;
-        let (top, _) = self.rarity.tiers().next()?;
-        for piece in (0..self.rarity.len()).map(PieceIndex) {
-            let entry = self.rarity.entry(piece);
-            let queued = matches!(entry.place, Place::Queued(_)) && who.pieces.has(piece);
-            if !queued || best.is_some_and(|(tier, _)| tier <= entry.tier) {
-                continue;
-            }
-            best = Some((entry.tier, piece));
-            if entry.tier == top {
-                break;
-            }
-        }
-        best.map(|(_, piece)| piece)
-    }
-
+    /// The endgame: up to `count` of those `candidates` of which others were asked, and the peer may be asked too; those
+    /// first of which fewest were asked, then as they come.
     /// The endgame: blocks that others were asked for, those first that they will come to last.
-    fn pick_busy(&mut self, who: &Picking<'_>, count: usize, blocks: &mut Vec<BlockId>) {
-        let mut slots: Vec<usize> = self.partials.iter().map(|(slot, _)| slot).collect();
-        slots.retain(|&slot| self.may_duplicate(who, slot));
-        slots.sort_unstable_by_key(|&slot| std::cmp::Reverse(self.partials[slot].serial));
+    pub(crate) fn pick_busy(
+        &mut self,
+        who: &Picking<'_>,
+        candidates: &(impl Iterator<Item = BlockId> + Clone),
+        count: usize,
+        blocks: &mut Vec<BlockId>,
+    ) {
         for asked in 1..MAX_ASKED {
-            for &slot in &slots {
-                let before = blocks.len();
-                self.duplicate(slot, asked, count, blocks);
-                if blocks.len() > before {
-                    self.adopt(who, slot);
+            for block in candidates.clone() {
+                if blocks.len() == count {
+                    return;
+                }
+                if self.state(block) == BlockState::Requested(asked) && self.duplicate(who, block) {
+                    blocks.push(block);
                 }
             }
-            if !blocks.is_empty() {
-                return;
-            }
         }
     }
 
-    /// Takes those blocks of a piece that `asked` peers were asked for, from the last one on.
-    fn duplicate(&mut self, slot: usize, asked: u8, count: usize, blocks: &mut Vec<BlockId>) {
-        let partial = &mut self.partials[slot];
-        for index in (0..partial.blocks()).rev() {
-            if blocks.len() == count {
-                return;
-            }
-            if partial.state(index) == BlockState::Requested(asked) {
-                let piece = partial.piece;
-                partial.take_busy(index);
-                blocks.push(BlockId { piece, index });
-            }
-        }
-    }
-
-    fn may_duplicate(&self, who: &Picking<'_>, slot: usize) -> bool {
+    /// Takes a block that others were asked for, if the peer may be asked for it too.
+    pub(crate) fn duplicate(&mut self, who: &Picking<'_>, block: BlockId) -> bool {
+        let Some(slot) = self.slot(block.piece) else {
+            return false;
+        };
         let partial = &self.partials[slot];
+        let busy = matches!(partial.state(block.index), BlockState::Requested(n) if n < MAX_ASKED);
         let allowed = who
             .allowed
-            .is_none_or(|allowed| allowed.contains(&partial.piece));
-        let entry = self.rarity.entry(partial.piece);
-        let needed = entry.tier != NO_TIER && partial.in_flight() > 0;
-        needed && allowed && may_help(who, partial) && who.pieces.has(partial.piece)
+            .is_none_or(|allowed| allowed.contains(&block.piece));
+        let fits = busy && allowed && self.wants(block.piece) && who.pieces.has(block.piece);
+        if !fits
+            || !may_help(who, partial)
+            || partial.asked(block.index).any(|peer| peer == who.key)
+        {
+            return false;
+        }
+        self.partials[slot].take_busy(block.index, who.key);
+        self.adopt(who, slot);
+        true
     }
 }
 

@@ -3,11 +3,19 @@
 //! The picker knows which pieces are wanted, how many peers have each, and what was asked for of those that are under
 //! way. It gives out blocks to peers ([`Picker::pick`]) and takes back what they did not send ([`Picker::release`]).
 
+mod blocks;
 mod choose;
+mod deadlines;
+mod invariants;
+mod memo;
+mod opening;
 mod partial;
 mod rarity;
+mod shelves;
+mod supply;
 #[cfg(test)]
 mod tests;
+mod tier;
 
 use std::collections::BTreeSet;
 
@@ -16,14 +24,18 @@ use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use slab::Slab;
 
+use crate::PeerKey;
 use crate::Priority;
-use crate::pieces::PeerPieces;
-use crate::{PeerKey, priorities::Priorities};
+use crate::priorities::Priorities;
 
+pub(crate) use blocks::Receipt;
 pub(crate) use choose::Picking;
+use deadlines::Deadlines;
+use memo::Memos;
 use partial::Partial;
 pub(crate) use partial::{BlockState, Contributor};
 use rarity::{NO_TIER, Place, Rarity};
+use shelves::Shelves;
 
 /// A block by its number in its piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,32 +44,28 @@ pub(crate) struct BlockId {
     pub(crate) index: u32,
 }
 
-/// What became of a block that arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Receipt {
-    /// It was there already, or its piece is not wanted.
-    Useless,
-    /// It was missing. So many peers had been asked for it; its piece may be complete now.
-    Useful { asked: u8, completes: bool },
-}
-
 /// See the [module](self).
 #[derive(Debug, Clone)]
 pub(crate) struct Picker {
     geometry: PieceGeometry,
     rarity: Rarity,
     partials: Slab<Partial>,
-    /// Slots of the partial pieces that are wanted or not, and have free blocks.
-    open: Vec<u32>,
+    /// Partial pieces that have free blocks.
+    shelves: Shelves,
+    /// Slots of the partial pieces that are somebody's own.
+    owned: BTreeSet<(PeerKey, u32)>,
+    memos: Memos,
+    deadlines: Deadlines,
     /// Pieces that failed: their next copy comes from one peer, so that it is known whom to blame.
     suspects: BTreeSet<PieceIndex>,
-    /// Blocks of wanted pieces that nobody was asked for. 0 is the endgame.
+    /// Blocks of wanted pieces that nobody was asked for.
     unrequested: u64,
+    /// Those of them in pieces that nobody has but seeds.
+    rare: u64,
     /// Changes whenever a block may have become available to a peer that found none.
     version: u64,
     serial: u64,
     seeds: u32,
-    sequential: bool,
 }
 
 impl Picker {
@@ -72,13 +80,16 @@ impl Picker {
             geometry,
             rarity: Rarity::new(geometry.piece_count(), rng),
             partials: Slab::new(),
-            open: Vec::new(),
+            shelves: Shelves::default(),
+            owned: BTreeSet::new(),
+            memos: Memos::default(),
+            deadlines: Deadlines::default(),
             suspects: BTreeSet::new(),
             unrequested: 0,
+            rare: 0,
             version: 0,
             serial: 0,
             seeds: 0,
-            sequential: false,
         };
         picker.set_priorities(have, priorities);
         picker
@@ -89,44 +100,22 @@ impl Picker {
         self.rarity.entry(piece).tier != NO_TIER
     }
 
-    /// Whether everything wanted was asked for or is there.
+    /// Whether everything wanted was asked for or is there, except for what nobody has.
     pub(crate) fn is_endgame(&self) -> bool {
-        self.unrequested == 0
+        self.unrequested == if self.seeds > 0 { 0 } else { self.rare }
     }
 
     /// Changes whenever a peer that found nothing to ask for may find something now.
     pub(crate) fn version(&self) -> u64 {
-        self.version
+        self.version * 2 + u64::from(self.is_endgame())
     }
 
     pub(crate) fn set_sequential(&mut self, sequential: bool) {
-        self.sequential = sequential;
-    }
-
-    /// Peers that have `piece`.
-    pub(crate) fn availability(&self, piece: PieceIndex) -> u32 {
-        self.rarity.entry(piece).availability + self.seeds
-    }
-
-    pub(crate) fn add_peer(&mut self, pieces: &PeerPieces) {
-        if pieces.is_all() {
-            self.seeds += 1;
-        } else {
-            pieces.iter().for_each(|piece| self.rarity.raise(piece));
+        if sequential == self.rarity.is_sequential() {
+            return;
         }
-    }
-
-    pub(crate) fn remove_peer(&mut self, pieces: &PeerPieces) {
-        if pieces.is_all() {
-            self.seeds -= 1;
-        } else {
-            pieces.iter().for_each(|piece| self.rarity.lower(piece));
-        }
-    }
-
-    /// A peer that is no seed got `piece`, and is no seed even now.
-    pub(crate) fn raise(&mut self, piece: PieceIndex) {
-        self.rarity.raise(piece);
+        self.rarity.set_sequential(sequential);
+        self.memos.reorder();
     }
 
     /// Takes new priorities. Pieces that are under way but no longer wanted are returned; the caller drops them.
@@ -142,6 +131,8 @@ impl Picker {
                 priorities.of(piece)
             }
         });
+        self.memos.reorder();
+        self.reshelve();
         self.count_unrequested();
         self.version += 1;
         let partials = self.partials.iter().map(|(_, partial)| partial);
@@ -152,14 +143,34 @@ impl Picker {
     }
 
     fn count_unrequested(&mut self) {
-        let count = |piece| match self.rarity.entry(piece) {
-            entry if entry.tier == NO_TIER => 0,
-            entry => match entry.place {
-                Place::Partial(slot) => u64::from(self.partials[slot as usize].free()),
-                _ => u64::from(self.geometry.block_count(piece)),
-            },
-        };
-        self.unrequested = self.geometry.pieces().map(count).sum();
+        (self.unrequested, self.rare) = (0, 0);
+        for piece in self.geometry.pieces() {
+            self.add_unrequested(piece, self.unrequested_of(piece));
+        }
+    }
+
+    /// Blocks of a piece that are wanted and that nobody was asked for.
+    fn unrequested_of(&self, piece: PieceIndex) -> u64 {
+        let entry = self.rarity.entry(piece);
+        match entry.place {
+            _ if entry.tier == NO_TIER => 0,
+            Place::Partial(slot) => u64::from(self.partials[slot as usize].free()),
+            _ => u64::from(self.geometry.block_count(piece)),
+        }
+    }
+
+    fn add_unrequested(&mut self, piece: PieceIndex, blocks: u64) {
+        self.unrequested += blocks;
+        if self.rarity.entry(piece).availability == 0 {
+            self.rare += blocks;
+        }
+    }
+
+    fn take_unrequested(&mut self, piece: PieceIndex, blocks: u64) {
+        self.unrequested -= blocks;
+        if self.rarity.entry(piece).availability == 0 {
+            self.rare -= blocks;
+        }
     }
 
     /// Loads a piece of which some blocks are on disk. Says whether all are.
@@ -173,84 +184,28 @@ impl Picker {
             let before = self.partials[slot].receive(block.0, None);
             useful += u64::from(before == BlockState::Free);
         }
-        self.unrequested -= useful;
-        self.sync_open(slot);
+        self.take_unrequested(piece, useful);
+        self.shelve(slot);
         self.partials[slot].is_complete()
-    }
-
-    /// A peer will not send a block that it was asked for.
-    pub(crate) fn release(&mut self, block: BlockId) {
-        let Some(slot) = self.slot(block.piece) else {
-            return;
-        };
-        if !self.partials[slot].release(block.index) {
-            return;
-        }
-        self.version += 1;
-        self.unrequested += u64::from(self.wants(block.piece));
-        self.sync_open(slot);
-        self.close_if_untouched(slot);
-    }
-
-    /// A block arrived. Whether the sender was asked for it is the caller's affair; its request is no longer counted.
-    pub(crate) fn receive(&mut self, block: BlockId, from: Contributor) -> Receipt {
-        if !self.wants(block.piece) {
-            return Receipt::Useless;
-        }
-        let slot = match self.slot(block.piece) {
-            Some(slot) => slot,
-            None => self.open_piece(block.piece),
-        };
-        let partial = &mut self.partials[slot];
-        if partial.exclusivity.is_some() && partial.owner != Some(from.key) {
-            return Receipt::Useless;
-        }
-        let asked = match partial.receive(block.index, Some(from)) {
-            BlockState::Received => return Receipt::Useless,
-            BlockState::Requested(peers) => peers,
-            BlockState::Free => {
-                self.unrequested -= 1;
-                0
-            }
-        };
-        let completes = partial.is_complete();
-        self.sync_open(slot);
-        Receipt::Useful { asked, completes }
-    }
-
-    /// Whether the block was asked for and has not arrived.
-    pub(crate) fn state(&self, block: BlockId) -> BlockState {
-        match self.slot(block.piece) {
-            Some(slot) => self.partials[slot].state(block.index),
-            None => BlockState::Free,
-        }
     }
 
     /// The piece is there: verified and on disk.
     pub(crate) fn piece_had(&mut self, piece: PieceIndex) {
-        let wanted = self.wants(piece);
-        let free = match self.slot(piece) {
-            Some(slot) => self.partials[slot].free(),
-            None => self.geometry.block_count(piece),
-        };
-        self.unrequested -= if wanted { u64::from(free) } else { 0 };
+        self.take_unrequested(piece, self.unrequested_of(piece));
         self.drop_partial(piece);
         self.rarity.forget(piece);
         self.suspects.remove(&piece);
+        self.deadlines.set(piece, None);
     }
 
     /// Every received block of the piece is lost.
     pub(crate) fn piece_lost(&mut self, piece: PieceIndex) {
         let Some(slot) = self.slot(piece) else { return };
-        let before = self.partials[slot].free();
+        let before = self.unrequested_of(piece);
         self.partials[slot].lose_received();
-        self.partials[slot].owner = None;
-        self.partials[slot].exclusivity = None;
-        if self.wants(piece) {
-            self.unrequested += u64::from(self.partials[slot].free() - before);
-        }
+        self.set_owner(slot, None);
+        self.add_unrequested(piece, self.unrequested_of(piece) - before);
         self.version += 1;
-        self.sync_open(slot);
         self.close_if_untouched(slot);
     }
 
@@ -264,9 +219,13 @@ impl Picker {
         if self.wants(piece) || !priority.is_wanted() {
             return;
         }
-        self.rarity.ensure_tier(priority);
+        if self.rarity.ensure_tier(priority) {
+            self.memos.reorder();
+            self.reshelve();
+        }
         self.rarity.queue(piece, priority);
-        self.unrequested += u64::from(self.geometry.block_count(piece));
+        self.memos.queued(piece);
+        self.add_unrequested(piece, self.unrequested_of(piece));
         self.version += 1;
     }
 
@@ -302,17 +261,6 @@ impl Picker {
         in_flight.sum::<u32>() as usize
     }
 
-    /// Pieces that `peer` was to fetch alone are everybody's.
-    pub(crate) fn release_owner(&mut self, peer: PeerKey) {
-        for (_, partial) in &mut self.partials {
-            if partial.owner == Some(peer) {
-                partial.owner = None;
-                partial.exclusivity = None;
-                self.version += 1;
-            }
-        }
-    }
-
     /// Pieces that are under way, with their received blocks.
     pub(crate) fn partials(&self) -> impl Iterator<Item = (PieceIndex, Bitfield)> + '_ {
         self.partials
@@ -330,78 +278,5 @@ impl Picker {
             Place::Partial(slot) => Some(slot as usize),
             _ => None,
         }
-    }
-
-    /// Makes a queued piece a partial one.
-    fn open_piece(&mut self, piece: PieceIndex) -> usize {
-        self.serial += 1;
-        let blocks = self.geometry.block_count(piece);
-        let slot = self
-            .partials
-            .insert(Partial::new(piece, blocks, self.serial));
-        self.rarity.unqueue(piece, Place::Partial(slot as u32));
-        self.sync_open(slot);
-        slot
-    }
-
-    /// A partial piece of which nothing was received or asked for is an ordinary one again.
-    fn close_if_untouched(&mut self, slot: usize) {
-        let partial = &self.partials[slot];
-        if partial.free() < partial.blocks() {
-            return;
-        }
-        let piece = partial.piece;
-        let tier = self.rarity.entry(piece).tier;
-        self.drop_partial(piece);
-        if tier != NO_TIER {
-            let priority = self.rarity.priority_of(tier);
-            self.rarity.queue(piece, priority);
-        }
-    }
-
-    fn drop_partial(&mut self, piece: PieceIndex) {
-        let Some(slot) = self.slot(piece) else { return };
-        self.remove_from_open(slot);
-        self.partials.remove(slot);
-        self.rarity.unqueue(piece, Place::Out);
-    }
-
-    /// Keeps the list of partial pieces with free blocks in step with one of them.
-    fn sync_open(&mut self, slot: usize) {
-        let partial = &mut self.partials[slot];
-        if partial.free() == 0 {
-            self.remove_from_open(slot);
-        } else if partial.open_at.is_none() {
-            partial.open_at = Some(self.open.len() as u32);
-            self.open.push(slot as u32);
-        }
-    }
-
-    fn remove_from_open(&mut self, slot: usize) {
-        let Some(at) = self.partials[slot].open_at.take() else {
-            return;
-        };
-        self.open.swap_remove(at as usize);
-        if let Some(&moved) = self.open.get(at as usize) {
-            self.partials[moved as usize].open_at = Some(at);
-        }
-    }
-
-    /// Panics when the bookkeeping contradicts itself.
-    pub(crate) fn check_invariants(&self) {
-        self.rarity.check_invariants();
-        for (slot, partial) in &self.partials {
-            partial.check_invariants();
-            assert_eq!(self.slot(partial.piece), Some(slot));
-            assert!(partial.free() < partial.blocks(), "{:?}", partial.piece);
-            if let Some(at) = partial.open_at {
-                assert_eq!(self.open[at as usize], slot as u32);
-            }
-        }
-        let open = self.partials.iter().filter(|(_, p)| p.open_at.is_some());
-        assert_eq!(open.count(), self.open.len());
-        let mut recount = self.clone();
-        recount.count_unrequested();
-        assert_eq!(recount.unrequested, self.unrequested);
     }
 }

@@ -1,10 +1,12 @@
 //! Pieces of which something was asked for or received.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use headwater_metainfo::{Bitfield, PeerId, PieceIndex};
 use smallvec::SmallVec;
 
+use super::shelves::Shelved;
 use crate::PeerKey;
 
 /// A peer as the sender of a block: whom to blame when the piece turns out to be bad, even when it is gone by then.
@@ -54,10 +56,14 @@ pub(super) struct Partial {
     pub(super) owner: Option<PeerKey>,
     /// Why nobody but the owner may touch it.
     pub(super) exclusivity: Option<Exclusivity>,
-    /// Where it stands in the list of partial pieces that have free blocks.
-    pub(super) open_at: Option<u32>,
+    /// Where it stands among the partial pieces that have free blocks.
+    pub(super) shelved: Option<Shelved>,
     /// [`FREE`], [`RECEIVED`], or the number of peers that were asked.
     states: Box<[u8]>,
+    /// Who was asked for each block first. It means something only where somebody was.
+    askers: Box<[PeerKey]>,
+    /// Blocks that others were asked for besides, and whom.
+    also: BTreeSet<(u32, PeerKey)>,
     senders: Box<[Sender]>,
     contributors: SmallVec<[Contributor; 1]>,
     free: u32,
@@ -73,8 +79,10 @@ impl Partial {
             serial,
             owner: None,
             exclusivity: None,
-            open_at: None,
+            shelved: None,
             states: vec![FREE; blocks as usize].into(),
+            askers: vec![PeerKey::NOBODY; blocks as usize].into(),
+            also: BTreeSet::new(),
             senders: vec![FROM_DISK; blocks as usize].into(),
             contributors: SmallVec::new(),
             free: blocks,
@@ -112,37 +120,60 @@ impl Partial {
         }
     }
 
+    /// The peers that were asked for a block and have not sent it.
+    pub(super) fn asked(&self, block: u32) -> impl Iterator<Item = PeerKey> + '_ {
+        let (first, more) = match self.state(block) {
+            BlockState::Requested(peers) => (Some(self.askers[block as usize]), peers > 1),
+            _ => (None, false),
+        };
+        let also = more.then(|| self.also.range((block, PeerKey::FIRST)..));
+        let also = also.into_iter().flatten();
+        let also = also.take_while(move |other| other.0 == block);
+        first.into_iter().chain(also.map(|other| other.1))
+    }
+
     /// Takes the first free block for a peer.
-    pub(super) fn take_free(&mut self) -> Option<u32> {
+    pub(super) fn take_free(&mut self, peer: PeerKey) -> Option<u32> {
         let from = self.cursor as usize;
         let found = self.states[from..]
             .iter()
             .position(|&state| state == FREE)?;
         let block = (from + found) as u32;
         self.states[block as usize] = 1;
+        self.askers[block as usize] = peer;
         self.free -= 1;
         self.cursor = block + 1;
         Some(block)
     }
 
     /// Takes a block that others were asked for already.
-    pub(super) fn take_busy(&mut self, block: u32) {
+    pub(super) fn take_busy(&mut self, block: u32, peer: PeerKey) {
         debug_assert!(matches!(self.state(block), BlockState::Requested(_)));
         self.states[block as usize] += 1;
+        self.also.insert((block, peer));
     }
 
-    /// Takes the request of one peer back and says whether the block is free now.
-    pub(super) fn release(&mut self, block: u32) -> bool {
+    /// Takes the request of one peer back and says whether there was one.
+    pub(super) fn release(&mut self, block: u32, peer: PeerKey) -> bool {
         let BlockState::Requested(peers) = self.state(block) else {
             return false;
         };
+        if !self.also.remove(&(block, peer)) {
+            if self.askers[block as usize] != peer {
+                return false;
+            }
+            let next = self.asked(block).nth(1);
+            if let Some(next) = next {
+                self.also.remove(&(block, next));
+                self.askers[block as usize] = next;
+            }
+        }
         self.states[block as usize] = peers - 1;
-        let freed = peers == 1;
-        if freed {
+        if peers == 1 {
             self.free += 1;
             self.cursor = self.cursor.min(block);
         }
-        freed
+        true
     }
 
     /// Notes that a block is there. `None` is the disk. Says in which state it was.
@@ -155,6 +186,9 @@ impl Partial {
         self.received += 1;
         self.states[block as usize] = RECEIVED;
         self.senders[block as usize] = from.map_or(FROM_DISK, |from| self.sender(from));
+        if matches!(before, BlockState::Requested(2..)) {
+            self.also.retain(|other| other.0 != block);
+        }
         before
     }
 
@@ -205,7 +239,14 @@ impl Partial {
         assert_eq!(self.received, count(|state| state == RECEIVED));
         let before = &self.states[..self.cursor as usize];
         assert!(before.iter().all(|&state| state != FREE));
-        assert_eq!(self.open_at.is_some(), self.free > 0, "{:?}", self.piece);
+        assert_eq!(self.shelved.is_some(), self.free > 0, "{:?}", self.piece);
+        for block in 0..self.blocks() {
+            let asked = match self.state(block) {
+                BlockState::Requested(peers) => usize::from(peers),
+                _ => 0,
+            };
+            assert_eq!(self.asked(block).count(), asked);
+        }
         assert!(self.exclusivity.is_none() || self.owner.is_some());
     }
 }

@@ -1,9 +1,12 @@
 //! Pieces sorted by how many peers have them, kept sorted at constant cost for each change.
 
+use std::collections::BTreeSet;
+
 use headwater_metainfo::PieceIndex;
 use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
 
+use super::tier::Tier;
 use crate::Priority;
 
 /// Where the picker keeps a piece.
@@ -11,7 +14,7 @@ use crate::Priority;
 pub(super) enum Place {
     /// Nowhere: it is had or not wanted.
     Out,
-    /// At this position of its tier: wanted, and nothing of it was asked for.
+    /// At this position of its bucket: wanted, and nothing of it was asked for.
     Queued(u32),
     /// In this slot of the partial pieces.
     Partial(u32),
@@ -30,31 +33,19 @@ pub(super) struct PieceEntry {
 /// The tier of pieces that are not wanted.
 pub(super) const NO_TIER: u32 = u32::MAX;
 
-/// The queued pieces of one priority: a permutation, divided into buckets of equal availability, rarest first.
-///
-/// A change of availability by one moves a piece across one boundary: two swaps. The order inside a bucket is random.
-#[derive(Debug, Clone)]
-struct Tier {
-    priority: Priority,
-    order: Vec<PieceIndex>,
-    /// For each availability the position past its bucket. The last one is the length of `order`.
-    ends: Vec<u32>,
-}
-
-impl Tier {
-    fn start(&self, availability: u32) -> u32 {
-        match availability {
-            0 => 0,
-            _ => self.ends[availability as usize - 1],
-        }
-    }
-}
+/// Where a queued piece comes in the order of fetching: its tier, then its availability, or its index when pieces are
+/// fetched in order.
+pub(super) type Standing = (u32, u32);
 
 /// Every piece's entry, and the queued ones in the order in which they should be fetched.
 #[derive(Debug, Clone)]
 pub(super) struct Rarity {
     pieces: Vec<PieceEntry>,
     tiers: Vec<Tier>,
+    /// The tiers that have queued pieces.
+    filled: BTreeSet<u32>,
+    /// The queued pieces by tier and index, kept only while they are fetched in order.
+    in_order: Option<BTreeSet<Standing>>,
     rng: Xoshiro256PlusPlus,
 }
 
@@ -69,6 +60,8 @@ impl Rarity {
         Self {
             pieces: vec![entry; pieces as usize],
             tiers: Vec::new(),
+            filled: BTreeSet::new(),
+            in_order: None,
             rng,
         }
     }
@@ -81,6 +74,79 @@ impl Rarity {
         self.pieces.len() as u32
     }
 
+    /// The most wanted tier that has queued pieces.
+    pub(super) fn top(&self) -> Option<u32> {
+        self.filled.first().copied()
+    }
+
+    /// Queued pieces of the most wanted tier.
+    pub(super) fn top_len(&self) -> u32 {
+        self.top().map_or(0, |tier| self.tiers[tier as usize].len())
+    }
+
+    /// The priority that the pieces of a tier have.
+    pub(super) fn priority_of(&self, tier: u32) -> Priority {
+        self.tiers[tier as usize].priority()
+    }
+
+    /// Where a piece stands in the order of fetching, if it is queued.
+    pub(super) fn standing(&self, piece: PieceIndex) -> Option<Standing> {
+        let entry = self.entry(piece);
+        let second = match self.in_order {
+            Some(_) => piece.0,
+            None => entry.availability,
+        };
+        matches!(entry.place, Place::Queued(_)).then_some((entry.tier, second))
+    }
+
+    /// The first queued piece from `floor` on that `has` accepts; among equals, any. Pieces that fewer than `least` peers
+    /// have are passed over.
+    pub(super) fn first(
+        &mut self,
+        floor: Standing,
+        least: u32,
+        has: impl Fn(PieceIndex) -> bool,
+    ) -> Option<PieceIndex> {
+        if let Some(in_order) = &self.in_order {
+            let mut pieces = in_order.range(floor..).map(|&(_, index)| PieceIndex(index));
+            return pieces.find(|&piece| has(piece));
+        }
+        self.filled.range(floor.0..).find_map(|&tier| {
+            let from = if tier == floor.0 { floor.1 } else { 0 };
+            self.tiers[tier as usize].first(from.max(least), &mut self.rng, &has)
+        })
+    }
+
+    /// Any queued piece of the most wanted tier that has one which `has` accepts.
+    pub(super) fn any(&mut self, has: impl Fn(PieceIndex) -> bool) -> Option<PieceIndex> {
+        let rng = &mut self.rng;
+        self.filled
+            .iter()
+            .find_map(|&tier| self.tiers[tier as usize].any(rng, &has))
+    }
+
+    /// A random odd number.
+    pub(super) fn random_odd(&mut self) -> u32 {
+        self.rng.random::<u32>() | 1
+    }
+
+    /// Whether queued pieces are taken in order instead of the rarest first.
+    pub(super) fn set_sequential(&mut self, sequential: bool) {
+        self.in_order = sequential.then(BTreeSet::new);
+        let Some(in_order) = &mut self.in_order else {
+            return;
+        };
+        for (entry, index) in self.pieces.iter().zip(0..) {
+            if matches!(entry.place, Place::Queued(_)) {
+                in_order.insert((entry.tier, index));
+            }
+        }
+    }
+
+    pub(super) fn is_sequential(&self) -> bool {
+        self.in_order.is_some()
+    }
+
     /// Sorts anew: every piece to which `priority` gives more than 0 is wanted. Partial pieces keep their place, whether
     /// wanted or not.
     pub(super) fn set_priorities(&mut self, priority: impl Fn(PieceIndex) -> Priority) {
@@ -88,79 +154,33 @@ impl Rarity {
         levels.retain(|level| level.is_wanted());
         levels.sort_unstable_by(|a, b| b.cmp(a));
         levels.dedup();
-        self.tiers = levels
-            .into_iter()
-            .map(|priority| Tier {
-                priority,
-                order: Vec::new(),
-                ends: vec![0],
-            })
-            .collect();
-        for index in 0..self.len() {
-            self.assign_tier(PieceIndex(index), priority(PieceIndex(index)));
+        self.tiers = levels.into_iter().map(Tier::new).collect();
+        self.filled.clear();
+        if let Some(in_order) = &mut self.in_order {
+            in_order.clear();
         }
-        for tier in 0..self.tiers.len() {
-            self.sort_tier(tier);
-        }
-    }
-
-    fn assign_tier(&mut self, piece: PieceIndex, priority: Priority) {
-        let tier = self.tier_of(priority);
-        let entry = &mut self.pieces[piece.as_usize()];
-        entry.tier = tier;
-        if matches!(entry.place, Place::Partial(_)) {
-            return;
-        }
-        entry.place = Place::Out;
-        if tier != NO_TIER {
-            self.tiers[tier as usize].order.push(piece);
+        for piece in (0..self.len()).map(PieceIndex) {
+            let tier = self.tier_of(priority(piece));
+            let entry = &mut self.pieces[piece.as_usize()];
+            entry.tier = tier;
+            if !matches!(entry.place, Place::Partial(_)) {
+                entry.place = Place::Out;
+                self.push(piece);
+            }
         }
     }
 
     /// The tier of `priority`, if any piece had that priority when they were last set.
     fn tier_of(&self, priority: Priority) -> u32 {
         self.tiers
-            .binary_search_by(|tier| priority.cmp(&tier.priority))
+            .binary_search_by(|tier| priority.cmp(&tier.priority()))
             .map_or(NO_TIER, |index| index as u32)
-    }
-
-    /// Puts a tier's pieces into random order, then into their buckets.
-    fn sort_tier(&mut self, index: usize) {
-        let tier = &mut self.tiers[index];
-        for last in (1..tier.order.len()).rev() {
-            let other = self.rng.random_range(0..=last);
-            tier.order.swap(last, other);
-        }
-        let pieces = &mut self.pieces;
-        tier.order
-            .sort_by_key(|piece| pieces[piece.as_usize()].availability);
-        tier.ends.clear();
-        for (position, piece) in tier.order.iter().enumerate() {
-            let entry = &mut pieces[piece.as_usize()];
-            entry.place = Place::Queued(position as u32);
-            while tier.ends.len() < entry.availability as usize {
-                tier.ends.push(position as u32);
-            }
-        }
-        tier.ends.push(tier.order.len() as u32);
     }
 
     /// One more peer has `piece`.
     pub(super) fn raise(&mut self, piece: PieceIndex) {
         let entry = self.pieces[piece.as_usize()];
-        self.pieces[piece.as_usize()].availability += 1;
-        let Place::Queued(position) = entry.place else {
-            return;
-        };
-        let bucket = entry.availability as usize;
-        let tier = &mut self.tiers[entry.tier as usize];
-        while tier.ends.len() < bucket + 2 {
-            tier.ends.push(tier.order.len() as u32);
-        }
-        tier.ends[bucket] -= 1;
-        let last = tier.ends[bucket];
-        self.swap(entry.tier, position, last);
-        self.shuffle_into_bucket(piece);
+        self.change_availability(piece, entry, entry.availability + 1);
     }
 
     /// One peer less has `piece`.
@@ -168,160 +188,117 @@ impl Rarity {
         let entry = self.pieces[piece.as_usize()];
         let lower = entry.availability.checked_sub(1);
         debug_assert!(lower.is_some(), "{piece:?} lowered below 0");
-        let Some(lower) = lower else { return };
-        self.pieces[piece.as_usize()].availability = lower;
+        if let Some(lower) = lower {
+            self.change_availability(piece, entry, lower);
+        }
+    }
+
+    fn change_availability(&mut self, piece: PieceIndex, entry: PieceEntry, availability: u32) {
+        self.pieces[piece.as_usize()].availability = availability;
         let Place::Queued(position) = entry.place else {
             return;
         };
         let tier = &mut self.tiers[entry.tier as usize];
-        let first = tier.ends[lower as usize];
-        tier.ends[lower as usize] += 1;
-        self.swap(entry.tier, position, first);
-        self.shuffle_into_bucket(piece);
+        if let Some(moved) = tier.remove(entry.availability, position) {
+            self.pieces[moved.as_usize()].place = entry.place;
+        }
+        let position = tier.push(availability, piece);
+        self.pieces[piece.as_usize()].place = Place::Queued(position);
     }
 
     /// Makes a piece that is not queued wanted, with nothing of it asked for. Its priority has a tier.
     pub(super) fn queue(&mut self, piece: PieceIndex, priority: Priority) {
-        let index = self.tier_of(priority);
+        let tier = self.tier_of(priority);
         let entry = &mut self.pieces[piece.as_usize()];
         debug_assert!(!matches!(entry.place, Place::Queued(_)));
-        entry.tier = index;
+        entry.tier = tier;
         entry.place = Place::Out;
+        self.push(piece);
+    }
+
+    /// Queues a piece that is nowhere, if it is wanted.
+    fn push(&mut self, piece: PieceIndex) {
+        let entry = &mut self.pieces[piece.as_usize()];
+        let index = entry.tier;
         if index == NO_TIER {
             return;
         }
-        let bucket = entry.availability as usize;
         let tier = &mut self.tiers[index as usize];
-        while tier.ends.len() <= bucket {
-            tier.ends.push(tier.order.len() as u32);
+        entry.place = Place::Queued(tier.push(entry.availability, piece));
+        if tier.len() == 1 {
+            self.filled.insert(index);
         }
-        tier.order.push(piece);
-        // The hole is at the end; every later bucket moves its first piece behind its last one.
-        let mut hole = tier.order.len() as u32 - 1;
-        for later in (bucket + 1..tier.ends.len()).rev() {
-            let first = tier.start(later as u32);
-            tier.ends[later] += 1;
-            if first != hole {
-                let moved = tier.order[first as usize];
-                tier.order[hole as usize] = moved;
-                self.pieces[moved.as_usize()].place = Place::Queued(hole);
-                hole = first;
-            }
+        if let Some(in_order) = &mut self.in_order {
+            in_order.insert((index, piece.0));
         }
-        tier.ends[bucket] += 1;
-        tier.order[hole as usize] = piece;
-        self.pieces[piece.as_usize()].place = Place::Queued(hole);
-        self.shuffle_into_bucket(piece);
     }
 
-    /// Adds a tier for `priority` if no piece had it yet, so that a piece can be queued there.
-    pub(super) fn ensure_tier(&mut self, priority: Priority) {
+    /// Adds a tier for `priority` if no piece had it yet, so that a piece can be queued there. Says whether it did.
+    pub(super) fn ensure_tier(&mut self, priority: Priority) -> bool {
         let Err(index) = self
             .tiers
-            .binary_search_by(|tier| priority.cmp(&tier.priority))
+            .binary_search_by(|tier| priority.cmp(&tier.priority()))
         else {
-            return;
+            return false;
         };
-        self.tiers.insert(
-            index,
-            Tier {
-                priority,
-                order: Vec::new(),
-                ends: vec![0],
-            },
-        );
+        self.tiers.insert(index, Tier::new(priority));
         for entry in &mut self.pieces {
             if entry.tier != NO_TIER && entry.tier >= index as u32 {
                 entry.tier += 1;
             }
         }
+        let filled = (0..).zip(&self.tiers).filter(|(_, tier)| tier.len() > 0);
+        self.filled = filled.map(|(index, _)| index).collect();
+        self.set_sequential(self.is_sequential());
+        true
     }
 
     /// Takes a queued piece out of its tier, to `place`.
     pub(super) fn unqueue(&mut self, piece: PieceIndex, place: Place) {
         let entry = self.pieces[piece.as_usize()];
-        if let Place::Queued(position) = entry.place {
-            let tier = &mut self.tiers[entry.tier as usize];
-            let mut hole = position;
-            for bucket in entry.availability as usize..tier.ends.len() {
-                tier.ends[bucket] -= 1;
-                let last = tier.ends[bucket];
-                if last != hole {
-                    let moved = tier.order[last as usize];
-                    tier.order[hole as usize] = moved;
-                    self.pieces[moved.as_usize()].place = Place::Queued(hole);
-                    hole = last;
-                }
-            }
-            tier.order.pop();
-        }
         self.pieces[piece.as_usize()].place = place;
+        let Place::Queued(position) = entry.place else {
+            return;
+        };
+        let tier = &mut self.tiers[entry.tier as usize];
+        if let Some(moved) = tier.remove(entry.availability, position) {
+            self.pieces[moved.as_usize()].place = entry.place;
+        }
+        if tier.len() == 0 {
+            self.filled.remove(&entry.tier);
+        }
+        if let Some(in_order) = &mut self.in_order {
+            in_order.remove(&(entry.tier, piece.0));
+        }
     }
 
-    /// Marks a piece that is not queued as wanted no more.
+    /// Marks a piece as wanted no more.
     pub(super) fn forget(&mut self, piece: PieceIndex) {
         self.unqueue(piece, Place::Out);
         self.pieces[piece.as_usize()].tier = NO_TIER;
     }
 
-    /// The tiers that have queued pieces, the most wanted one first, each with its pieces, the rarest first.
-    pub(super) fn tiers(&self) -> impl Iterator<Item = (u32, &[PieceIndex])> {
-        self.tiers
-            .iter()
-            .enumerate()
-            .filter(|(_, tier)| !tier.order.is_empty())
-            .map(|(index, tier)| (index as u32, tier.order.as_slice()))
-    }
-
-    /// The priority that the pieces of a tier have.
-    pub(super) fn priority_of(&self, tier: u32) -> Priority {
-        self.tiers[tier as usize].priority
-    }
-
-    /// A random number below `bound`, which is not 0.
-    pub(super) fn random_below(&mut self, bound: usize) -> usize {
-        self.rng.random_range(0..bound)
-    }
-
-    /// Swaps a queued piece with a random one of the same bucket.
-    fn shuffle_into_bucket(&mut self, piece: PieceIndex) {
-        let entry = self.pieces[piece.as_usize()];
-        let Place::Queued(position) = entry.place else {
-            return;
-        };
-        let tier = &self.tiers[entry.tier as usize];
-        let bucket = tier.start(entry.availability)..tier.ends[entry.availability as usize];
-        let other = self.rng.random_range(bucket);
-        self.swap(entry.tier, position, other);
-    }
-
-    fn swap(&mut self, tier: u32, a: u32, b: u32) {
-        let order = &mut self.tiers[tier as usize].order;
-        order.swap(a as usize, b as usize);
-        self.pieces[order[a as usize].as_usize()].place = Place::Queued(a);
-        self.pieces[order[b as usize].as_usize()].place = Place::Queued(b);
-    }
-
     /// Panics unless every piece is where its entry says and every bucket holds what it should.
     pub(super) fn check_invariants(&self) {
         let mut queued = 0;
-        for (index, tier) in self.tiers.iter().enumerate() {
-            assert_eq!(tier.ends.last().copied(), Some(tier.order.len() as u32));
-            assert!(tier.ends.is_sorted());
-            for (position, piece) in tier.order.iter().enumerate() {
-                let entry = self.entry(*piece);
-                assert_eq!(entry.place, Place::Queued(position as u32), "{piece:?}");
-                assert_eq!(entry.tier, index as u32, "{piece:?}");
-                let bucket = tier.start(entry.availability)..tier.ends[entry.availability as usize];
-                assert!(
-                    bucket.contains(&(position as u32)),
-                    "{piece:?} in {bucket:?}"
-                );
+        for (tier, index) in self.tiers.iter().zip(0u32..) {
+            let mut len = 0;
+            for (availability, position, piece) in tier.pieces() {
+                let entry = self.entry(piece);
+                assert_eq!(entry.place, Place::Queued(position), "{piece:?}");
+                assert_eq!(entry.tier, index, "{piece:?}");
+                assert_eq!(entry.availability, availability, "{piece:?}");
+                len += 1;
             }
-            queued += tier.order.len();
+            assert_eq!(tier.len(), len);
+            assert_eq!(self.filled.contains(&index), len > 0);
+            queued += len;
         }
         let places = self.pieces.iter();
         let claimed = places.filter(|entry| matches!(entry.place, Place::Queued(_)));
-        assert_eq!(claimed.count(), queued);
+        assert_eq!(claimed.count() as u32, queued);
+        let mut anew = self.clone();
+        anew.set_sequential(self.is_sequential());
+        assert_eq!(anew.in_order, self.in_order);
     }
 }

@@ -1,5 +1,7 @@
 //! Whole torrents against each other, in virtual time.
 
+mod deadlines;
+mod endgame;
 mod exchange;
 mod faults;
 mod net;

@@ -48,6 +48,10 @@ enum Operation {
     Activity(Activity),
     Priorities(Vec<u32>),
     Sequential(bool),
+    Deadline {
+        piece: u32,
+        seconds: Option<u64>,
+    },
     Slots(u32),
     Wait(u64),
     /// What becomes of a block that was to be served.
@@ -130,6 +134,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => activity.prop_map(Operation::Activity),
         1 => prop::collection::vec(0u32..3, PIECES as usize).prop_map(Operation::Priorities),
         1 => any::<bool>().prop_map(Operation::Sequential),
+        2 => (0..PIECES + 1, prop::option::weighted(0.8, 0u64..20))
+            .prop_map(|(piece, seconds)| Operation::Deadline { piece, seconds }),
         1 => (0u32..4).prop_map(Operation::Slots),
         4 => (0u64..70_000).prop_map(Operation::Wait),
         6 => (0usize..64, 0u8..4).prop_map(|(nth, how)| Operation::Served { nth, how }),
@@ -186,6 +192,10 @@ impl Driver {
                 torrent.set_priorities(now, list.into_iter().map(Priority).collect());
             }
             Operation::Sequential(sequential) => torrent.set_sequential(now, sequential),
+            Operation::Deadline { piece, seconds } => {
+                let deadline = seconds.map(|seconds| now + Duration::from_secs(seconds));
+                torrent.set_deadline(now, PieceIndex(piece), deadline);
+            }
             Operation::Slots(slots) => {
                 let mut limits = torrent.limits().clone();
                 limits.upload_slots = crate::UploadSlots::Fixed(slots);

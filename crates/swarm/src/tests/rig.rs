@@ -95,6 +95,24 @@ impl Rig {
         key
     }
 
+    /// Connects a seed that answers its first requests, one each `pace`, and then chokes us.
+    pub(super) fn connect_measured(&mut self, index: u8, pace: Duration) -> PeerKey {
+        let key = self.connect_seed(index);
+        let requests = self.requests(key);
+        self.torrent.set_backlogged(self.now, true);
+        for span in requests {
+            self.now += pace;
+            self.answer(key, span);
+        }
+        for piece in self.completed() {
+            self.pass(piece);
+        }
+        self.say(key, [Message::Choke]);
+        self.torrent.set_backlogged(self.now, false);
+        self.take();
+        key
+    }
+
     /// Connects a peer that wants what we have.
     pub(super) fn connect_leech(&mut self, index: u8) -> PeerKey {
         let key = self.connect(index);

@@ -266,10 +266,10 @@ impl Torrent {
         };
         if let Some(picker) = &mut self.picker {
             for block in peer.requests.give_up_all() {
-                picker.release(block);
+                picker.release(block, key);
             }
             picker.release_owner(key);
-            picker.remove_peer(&peer.pieces);
+            picker.remove_peer(key, &peer.pieces);
         }
         self.spread_parts(&peer);
         for &address in &peer.listed {
@@ -285,7 +285,8 @@ impl Torrent {
             address: peer.address,
             reason,
         });
-        self.out.all_hungry = true;
+        self.out.starving.remove(&key);
+        self.out.wake = true;
         self.out.dial = true;
         self.out.fill_slots |= peer.takes_slot();
         if self.peers.is_empty() {

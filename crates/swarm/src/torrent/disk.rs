@@ -36,7 +36,7 @@ impl Torrent {
             .filter(|_| piece.0 < self.geometry.piece_count())
         {
             picker.piece_lost(piece);
-            self.out.all_hungry = true;
+            self.out.wake = true;
         }
     }
 

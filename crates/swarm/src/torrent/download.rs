@@ -6,9 +6,11 @@ use bytes::Bytes;
 use headwater_metainfo::{BlockSpan, PieceIndex};
 use headwater_wire::Message;
 
-use super::Torrent;
+use super::deadlines::Hurry;
 use super::receive::Verdict;
-use crate::picker::{BlockId, Contributor, Picking, Receipt};
+use super::{Torrent, endgame, promptness};
+use crate::peer::Starved;
+use crate::picker::{BlockId, Contributor, Picker, Picking, Receipt};
 use crate::requests::Asked;
 use crate::{Action, Activity, DisconnectReason, PeerKey};
 
@@ -56,7 +58,7 @@ impl Torrent {
         if let Some(picker) = &mut self.picker {
             picker.release_owner(key);
         }
-        self.out.all_hungry = true;
+        self.out.wake = true;
     }
 
     pub(super) fn receive_unchoke(&mut self, key: PeerKey) {
@@ -80,10 +82,10 @@ impl Torrent {
         for block in given_up {
             peer.requests.give_up(block);
             if let Some(picker) = &mut self.picker {
-                picker.release(block);
+                picker.release(block, key);
             }
         }
-        self.out.all_hungry = true;
+        self.out.offer(key);
     }
 
     pub(super) fn receive_reject(&mut self, key: PeerKey, span: BlockSpan) -> Verdict {
@@ -100,9 +102,9 @@ impl Torrent {
         peer.allowed.retain(|allowed| *allowed != block.piece);
         peer.rejected += u32::from(!peer.is_choking);
         if let Some(picker) = &mut self.picker {
-            picker.release(block);
+            picker.release(block, key);
         }
-        self.out.all_hungry = true;
+        self.out.offer(key);
         Ok(())
     }
 
@@ -138,7 +140,7 @@ impl Torrent {
         peer.rejected = 0;
         let from = peer.contributor();
         self.out.hungry.push(key);
-        self.accept_block(now, from, asked, block, span, data);
+        self.accept_block(now, from, block, span, data);
         Ok(())
     }
 
@@ -146,16 +148,13 @@ impl Torrent {
         &mut self,
         now: Instant,
         from: Contributor,
-        asked: Asked,
         block: BlockId,
         span: BlockSpan,
         data: Bytes,
     ) {
         let picker = self.picker.as_mut();
-        let Some(Receipt::Useful {
-            asked: peers,
-            completes,
-        }) = picker.map(|picker| picker.receive(block, from))
+        let Some(Receipt::Useful { others, completes }) =
+            picker.map(|picker| picker.receive(block, from))
         else {
             self.stats.wasted_duplicate += u64::from(span.length);
             return;
@@ -163,8 +162,8 @@ impl Torrent {
         self.out
             .actions
             .push_back(Action::StoreBlock { block: span, data });
-        if u32::from(peers) > u32::from(asked == Asked::Outstanding) {
-            self.cancel_elsewhere(now, block, span);
+        for other in others {
+            self.cancel_duplicate(now, other, block, span);
         }
         if completes {
             self.out
@@ -173,13 +172,13 @@ impl Torrent {
         }
     }
 
-    /// The others that were asked for a block that has come need not send it.
-    fn cancel_elsewhere(&mut self, now: Instant, block: BlockId, span: BlockSpan) {
-        for peer in self.peers.iter_mut() {
-            if peer.requests.give_up(block) {
-                self.out.send(now, peer, Message::Cancel(span));
-                self.out.hungry.push(peer.key);
-            }
+    /// Another peer that was asked for a block that has come need not send it.
+    fn cancel_duplicate(&mut self, now: Instant, key: PeerKey, block: BlockId, span: BlockSpan) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && peer.requests.give_up(block)
+        {
+            self.out.send(now, peer, Message::Cancel(span));
+            self.out.hungry.push(key);
         }
     }
 
@@ -203,19 +202,22 @@ impl Torrent {
             let Some(picker) = &mut self.picker else {
                 continue;
             };
-            picker.release(block);
+            picker.release(block, key);
             if let Some(span) = picker.span(block) {
                 self.out.send(now, peer, Message::Cancel(span));
             }
         }
-        self.out.all_hungry = true;
+        self.out.offer(key);
     }
 
     /// Sends requests to the peers that may take more.
     pub(super) fn fill_requests(&mut self) {
         let mut hungry = std::mem::take(&mut self.out.hungry);
+        let wake = std::mem::take(&mut self.out.wake);
         if std::mem::take(&mut self.out.all_hungry) {
             hungry = self.peers.keys();
+        } else if wake {
+            hungry.splice(..0, self.out.starving.iter().copied());
         }
         hungry.dedup();
         for key in hungry.drain(..) {
@@ -225,38 +227,81 @@ impl Torrent {
         self.out.hungry = hungry;
     }
 
+    /// Asks a peer for as much as it should be asked for.
     fn fill(&mut self, key: PeerKey) {
         let may_request = self.activity == Activity::Active && !self.backlogged;
-        let many_partials = self.peers.len() * 3 / 2 + 4;
-        let (Some(picker), Some(peer)) = (&mut self.picker, self.peers.get_mut(key)) else {
+        let Some(peer) = self.peers.get(key).filter(|_| may_request) else {
             return;
         };
         let choked = peer.is_choking && peer.allowed.is_empty();
         let room = peer.requests.room();
-        if !may_request || choked || !peer.am_interested || room == 0 {
+        if choked || !peer.am_interested || room == 0 || peer.rejected >= MAX_REJECTED {
+            self.out.starving.remove(&key);
             return;
         }
         let idle = peer.requests.is_empty();
-        let hopeless = peer.starved_at == Some(picker.version()) && !(peer.parole && idle);
-        if hopeless && !picker.is_endgame() || peer.rejected >= MAX_REJECTED {
+        let version = self.picker.as_ref().map_or(0, Picker::version);
+        let hopeless = |starved: &Starved| starved.version == version && (starved.idle || !idle);
+        if peer.starved_at.as_ref().is_some_and(hopeless) {
             return;
         }
+        let blocks = self.choose(key, room);
+        let version = self.picker.as_ref().map_or(0, Picker::version);
+        // What was taken ended its idleness.
+        let idle = idle && blocks.is_empty();
+        let starved = (blocks.len() < room).then_some(Starved { version, idle });
+        if starved.is_some() {
+            self.out.starving.insert(key);
+        } else {
+            self.out.starving.remove(&key);
+        }
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.starved_at = starved;
+        }
+        self.request(key, blocks);
+    }
+
+    /// Takes up to `room` blocks for a peer: what somebody waits for, then what is free, then what others are slow with.
+    fn choose(&mut self, key: PeerKey, room: usize) -> Vec<BlockId> {
+        let (Some(picker), Some(peer)) = (&mut self.picker, self.peers.get(key)) else {
+            return Vec::new();
+        };
         let rate = peer.download.bytes_per_second();
         let who = Picking {
             key,
             pieces: &peer.pieces,
             fast: rate * WHOLE_PIECE_SECONDS >= u64::from(self.geometry.piece_length()),
             parole: peer.parole,
-            idle,
+            idle: peer.requests.is_empty(),
             allowed: peer.is_choking.then_some(&peer.allowed[..]),
             suggested: &peer.suggested,
             current: peer.current,
             random: self.have.count() < RANDOM_PIECES,
-            many_partials,
+            many_partials: self.peers.len() * 3 / 2 + 4,
         };
         let mut blocks = Vec::with_capacity(room);
+        let helps = who.idle && picker.is_endgame();
+        let soonest = if helps || picker.has_deadlines() {
+            let rank = || promptness::soonest(self.now, &self.peers);
+            self.soonest.get_or_insert_with(rank)
+        } else {
+            &[][..]
+        };
+        if picker.has_deadlines() {
+            let hurry = Hurry::new(self.now, &self.peers, soonest, peer);
+            hurry.pick(picker, &who, room, &mut blocks);
+        }
         picker.pick(&who, room, &mut blocks);
-        peer.starved_at = (blocks.len() < room).then(|| picker.version());
+        if blocks.is_empty() && helps {
+            endgame::pick(picker, &self.peers, soonest, &who, room, &mut blocks);
+        }
+        blocks
+    }
+
+    fn request(&mut self, key: PeerKey, blocks: Vec<BlockId>) {
+        let (Some(picker), Some(peer)) = (&self.picker, self.peers.get_mut(key)) else {
+            return;
+        };
         for block in blocks {
             let Some(span) = picker.span(block) else {
                 continue;

@@ -62,6 +62,7 @@ impl Torrent {
             let mut once = peers.clone();
             once.dedup();
             assert_eq!(&once, peers, "{block:?} asked for twice");
+            assert!(peers.iter().all(|&peer| picker.is_asked(*block, peer)));
         }
         assert_eq!(picker.requested_blocks(), asked.len());
     }

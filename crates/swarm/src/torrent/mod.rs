@@ -3,17 +3,20 @@
 mod choking;
 mod connect;
 mod control;
+mod deadlines;
 mod disk;
 mod download;
+mod endgame;
 mod extended;
 mod invariants;
 mod offers;
+mod promptness;
 mod receive;
 mod super_seeding;
 mod timeout;
 mod upload;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -94,6 +97,8 @@ pub struct Torrent {
     /// There as long as there is anything to pick: seeds do without.
     picker: Option<Picker>,
     sequential: bool,
+    /// The peers, those first that deliver soonest: made when needed, good until the next tick.
+    soonest: Option<Vec<PeerKey>>,
     backlogged: bool,
     /// Somebody connected to us.
     found_by_others: bool,
@@ -137,6 +142,10 @@ struct Outbox {
     hungry: Vec<PeerKey>,
     /// All of them may.
     all_hungry: bool,
+    /// Peers for which there was not enough.
+    starving: BTreeSet<PeerKey>,
+    /// There may be something for them now.
+    wake: bool,
     /// Dials may be possible.
     dial: bool,
     /// Upload slots may be free.
@@ -144,6 +153,12 @@ struct Outbox {
 }
 
 impl Outbox {
+    /// A peer has room for other requests, and what it was asked for may be something for others.
+    fn offer(&mut self, key: PeerKey) {
+        self.hungry.push(key);
+        self.wake = true;
+    }
+
     fn send(&mut self, now: Instant, peer: &mut Peer, message: Message) {
         peer.last_sent = now;
         self.actions.push_back(Action::Send {
@@ -181,6 +196,7 @@ impl Torrent {
             left: 0,
             picker: None,
             sequential: false,
+            soonest: None,
             backlogged: false,
             found_by_others: false,
             peers: Peers::default(),
@@ -364,7 +380,7 @@ impl Torrent {
             let mut picker = Picker::new(self.geometry, &self.have, &self.priorities, seed);
             picker.set_sequential(self.sequential);
             for peer in self.peers.iter() {
-                picker.add_peer(&peer.pieces);
+                picker.add_peer(peer.key, &peer.pieces);
             }
             self.picker = Some(picker);
         }

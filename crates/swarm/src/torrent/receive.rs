@@ -97,8 +97,8 @@ impl Torrent {
         }
         let before = std::mem::replace(&mut peer.pieces, pieces);
         if let Some(picker) = &mut self.picker {
-            picker.remove_peer(&before);
-            picker.add_peer(&peer.pieces);
+            picker.remove_peer(key, &before);
+            picker.add_peer(key, &peer.pieces);
             let wanted = peer.pieces.iter().filter(|&piece| picker.wants(piece));
             peer.interesting = wanted.count() as u32;
         }
@@ -118,18 +118,19 @@ impl Torrent {
         if peer.pieces.has(piece) {
             return Ok(());
         }
-        let completes = peer.pieces.count() + 1 == peer.pieces.len();
-        if let Some(picker) = &mut self.picker {
-            if completes {
-                picker.remove_peer(&peer.pieces);
-            } else {
-                picker.raise(piece);
-            }
+        let folds = peer.pieces.almost_counts_as_seed();
+        if let Some(picker) = &mut self.picker
+            && folds
+        {
+            picker.remove_peer(key, &peer.pieces);
         }
         peer.pieces.set(piece);
+        let completes = peer.is_seed();
         if let Some(picker) = &mut self.picker {
-            if completes {
-                picker.add_peer(&peer.pieces);
+            if folds {
+                picker.add_peer(key, &peer.pieces);
+            } else {
+                picker.peer_gained(key, piece);
             }
             if picker.wants(piece) {
                 peer.interesting += 1;
@@ -159,13 +160,20 @@ impl Torrent {
         if !peer.pieces.has(piece) {
             return Ok(());
         }
-        if let Some(picker) = &mut self.picker {
-            picker.remove_peer(&peer.pieces);
-            peer.interesting -= u32::from(picker.wants(piece));
+        let unfolds = peer.pieces.counts_as_seed();
+        if let Some(picker) = &mut self.picker
+            && unfolds
+        {
+            picker.remove_peer(key, &peer.pieces);
         }
         peer.pieces.clear(piece);
         if let Some(picker) = &mut self.picker {
-            picker.add_peer(&peer.pieces);
+            if unfolds {
+                picker.add_peer(key, &peer.pieces);
+            } else {
+                picker.peer_lost(piece);
+            }
+            peer.interesting -= u32::from(picker.wants(piece));
         }
         self.spread_loses(piece);
         let Some(peer) = self.peers.get(key) else {

@@ -47,6 +47,10 @@ impl Torrent {
             self.choke_round(now);
             self.clock.rounds = self.clock.rounds.wrapping_add(1);
         }
+        self.soonest = None;
+        if let Some(picker) = &mut self.picker {
+            picker.reconsider_deadlines();
+        }
         self.out.all_hungry = true;
         self.out.fill_slots = true;
         if crate::tune::t!("TS",1.0) > 0.0 {

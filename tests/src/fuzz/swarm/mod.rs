@@ -236,14 +236,23 @@ fn wish(driver: &mut Driver, input: &mut Input<'_>) {
             let priorities = priorities.map(|byte| Priority(u32::from(byte % 4)));
             driver.torrent.set_priorities(now, priorities.collect());
         }
-        2 => {
-            let byte = input.byte();
-            driver.torrent.set_sequential(now, byte & 1 == 1);
-            let modes = [SuperSeeding::Auto, SuperSeeding::On, SuperSeeding::Off];
-            let mode = modes[usize::from(byte >> 1) % 3];
-            driver.torrent.set_super_seeding(now, mode);
-        }
+        2 => order(driver, input.byte()),
         _ => driver.torrent.set_limits(now, limits(input)),
+    }
+}
+
+/// In which order pieces are to be fetched: in order or not, and a deadline for one.
+fn order(driver: &mut Driver, byte: u8) {
+    let (torrent, now) = (&mut driver.torrent, driver.now);
+    torrent.set_sequential(now, byte & 1 == 1);
+    let modes = [SuperSeeding::Auto, SuperSeeding::On, SuperSeeding::Off];
+    torrent.set_super_seeding(now, modes[usize::from(byte >> 1) % 3]);
+    let piece = PieceIndex(u32::from(byte >> 3 & 15));
+    let deadline = now + Duration::from_secs(u64::from(byte >> 1 & 3) * 4);
+    match byte >> 6 {
+        0 => torrent.clear_deadlines(now),
+        1 => torrent.set_deadline(now, piece, None),
+        _ => torrent.set_deadline(now, piece, Some(deadline)),
     }
 }
 
