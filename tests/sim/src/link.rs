@@ -35,20 +35,48 @@ impl EndId {
     }
 }
 
+/// What every packet needs to know of a connection, kept apart from the rest because there are so many packets.
 #[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) ends: [End; 2],
+pub(crate) struct Route {
+    /// Whose the two ends are.
+    pub(crate) nodes: [u32; 2],
+    /// The brains' names for it, each as long as that end is open.
+    pub(crate) keys: [Option<PeerKey>; 2],
     /// One way.
     pub(crate) latency: Duration,
     pub(crate) jitter: Duration,
+    /// For each end, when the latest packet of each lane arrives that it sent: packets do not overtake each other.
+    due: [[Time; 2]; 2],
 }
 
-/// What one end sends and how far it has come.
-#[derive(Debug)]
+impl Route {
+    pub(crate) fn new(nodes: [u32; 2], latency: Duration, jitter: Duration) -> Self {
+        Self {
+            nodes,
+            keys: [None; 2],
+            latency,
+            jitter,
+            due: [[Time::ZERO; 2]; 2],
+        }
+    }
+
+    /// When a packet of the end `side` arrives that would do so at `arrival` if it were alone.
+    pub(crate) fn schedule(&mut self, side: u8, arrival: Time, overtakes: bool) -> Time {
+        let lane = &mut self.due[usize::from(side)][usize::from(overtakes)];
+        *lane = arrival.max(*lane);
+        *lane
+    }
+
+    /// When everything has arrived that the end `side` sent.
+    pub(crate) fn last_due(&self, side: u8) -> Time {
+        let [blocks, others] = self.due[usize::from(side)];
+        blocks.max(others)
+    }
+}
+
+/// What one end of a connection sends, and how far it has come.
+#[derive(Debug, Default)]
 pub(crate) struct End {
-    pub(crate) node: u32,
-    /// The brain's name for it, as long as it is open.
-    pub(crate) key: Option<PeerKey>,
     /// With the program.
     waiting: VecDeque<Packet>,
     /// In the send buffer.
@@ -57,30 +85,13 @@ pub(crate) struct End {
     in_flight: u64,
     /// It is in its node's round.
     pub(crate) takes_turns: bool,
-    /// When the latest packet of each lane arrives: packets do not overtake each other.
-    due: [Time; 2],
     /// Blocks that are being read from disk.
     pub(crate) reading: Vec<BlockSpan>,
 }
 
 impl End {
-    pub(crate) fn new(node: u32) -> Self {
-        Self {
-            node,
-            key: None,
-            waiting: VecDeque::new(),
-            buffered: VecDeque::new(),
-            buffered_bytes: 0,
-            in_flight: 0,
-            takes_turns: false,
-            due: [Time::ZERO; 2],
-            reading: Vec::new(),
-        }
-    }
-
     /// Forgets everything that was to be sent.
     pub(crate) fn close(&mut self) {
-        self.key = None;
         self.waiting = VecDeque::new();
         self.buffered = VecDeque::new();
         self.buffered_bytes = 0;
@@ -135,17 +146,6 @@ impl End {
         self.in_flight = self.in_flight.saturating_sub(bytes);
     }
 
-    /// When a packet arrives that would do so at `arrival` if it were alone.
-    pub(crate) fn schedule(&mut self, arrival: Time, overtakes: bool) -> Time {
-        let lane = &mut self.due[usize::from(overtakes)];
-        *lane = arrival.max(*lane);
-        *lane
-    }
-
-    /// When everything that was sent has arrived.
-    pub(crate) fn last_due(&self) -> Time {
-        self.due[0].max(self.due[1])
-    }
 }
 
 /// What a node sends through.

@@ -338,6 +338,12 @@ impl Torrent {
         self.picker.iter().flat_map(Picker::partials)
     }
 
+    /// Whether a connected peer says that it has a piece.
+    pub fn peer_has(&self, peer: PeerKey, piece: PieceIndex) -> bool {
+        let peer = self.peers.get(peer);
+        peer.is_some_and(|peer| peer.pieces.has(piece))
+    }
+
     /// Peers that have `piece`, ourselves not counted. While we have everything, nobody counts, and it is 0.
     pub fn availability(&self, piece: PieceIndex) -> u32 {
         match &self.picker {

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use headwater_swarm::{Connected, Direction, PeerSource};
+use headwater_swarm::{Connected, Direction, PeerKey, PeerSource};
 use headwater_wire::Handshake;
 
 use super::{Event, Simulation, address_of, node_at};
-use crate::link::{Connection, End, EndId};
+use crate::link::{End, EndId, Route};
 use crate::node::INFO_HASH;
 
 /// How long a dial waits for somebody who does not answer.
@@ -25,28 +25,25 @@ impl Simulation {
         };
         let own = &self.nodes[node as usize].spec;
         let latency = own.latency + target.spec.latency;
-        let connection = Connection {
-            ends: [End::new(node), End::new(index)],
-            latency,
-            jitter: own.jitter + target.spec.jitter,
-        };
+        let route = Route::new([node, index], latency, own.jitter + target.spec.jitter);
         if target.torrent.is_none() {
             self.push(now + latency * 2, node, Event::Refused(address));
             return;
         }
         let end = EndId {
-            connection: self.connections.len() as u32,
+            connection: self.routes.len() as u32,
             side: 1 - OPENER,
         };
-        self.connections.push(connection);
+        self.routes.push(route);
+        self.ends.push(Default::default());
         // There and back for the connection, and there for the handshake.
         self.push(now + latency * 3, index, Event::Knock(end));
     }
 
     /// Somebody wants to connect.
     pub(super) fn knock(&mut self, node: u32, end: EndId) {
-        let latency = self.connections[end.connection as usize].latency;
-        let opener = self.end(end.other()).node;
+        let latency = self.route(end).latency;
+        let opener = self.node_of(end.other());
         if self.join(node, end, Direction::Incoming) {
             self.push(self.now() + latency, opener, Event::Answered(end.other()));
         } else {
@@ -71,7 +68,7 @@ impl Simulation {
     /// Tells a brain of a connection, and says whether it takes it up.
     fn join(&mut self, node: u32, end: EndId, direction: Direction) -> bool {
         let now = self.instant();
-        let other = self.end(end.other()).node;
+        let other = self.node_of(end.other());
         let Some(handshake) = self.handshake_of(other) else {
             return false;
         };
@@ -99,7 +96,7 @@ impl Simulation {
             return false;
         };
         self.node(node).ends.insert(key, end);
-        self.end_mut(end).key = Some(key);
+        *self.key_mut(end) = Some(key);
         true
     }
 
@@ -116,17 +113,17 @@ impl Simulation {
     /// Closes one end; the other one hears of it when everything that was sent has arrived.
     pub(super) fn hang_up(&mut self, end: EndId) {
         let now = self.now();
-        let latency = self.connections[end.connection as usize].latency;
-        let here = self.end_mut(end);
-        here.close();
-        let due = (now + latency).max(here.last_due());
-        let other = self.end(end.other()).node;
+        self.end_mut(end).close();
+        *self.key_mut(end) = None;
+        let route = self.route(end);
+        let due = (now + route.latency).max(route.last_due(end.side));
+        let other = self.node_of(end.other());
         self.push(due, other, Event::Closed(end.other()));
     }
 
     pub(super) fn closed(&mut self, node: u32, end: EndId) {
         let now = self.instant();
-        let Some(key) = self.end_mut(end).key else {
+        let Some(key) = self.key_mut(end).take() else {
             return;
         };
         self.end_mut(end).close();
@@ -137,11 +134,25 @@ impl Simulation {
         }
     }
 
-    pub(super) fn end(&self, end: EndId) -> &End {
-        &self.connections[end.connection as usize].ends[usize::from(end.side)]
+    pub(super) fn route(&self, end: EndId) -> &Route {
+        &self.routes[end.connection as usize]
+    }
+
+    /// Whose end it is.
+    pub(super) fn node_of(&self, end: EndId) -> u32 {
+        self.route(end).nodes[usize::from(end.side)]
+    }
+
+    /// The brain's name for the connection, as long as this end is open.
+    pub(super) fn key_of(&self, end: EndId) -> Option<PeerKey> {
+        self.route(end).keys[usize::from(end.side)]
+    }
+
+    fn key_mut(&mut self, end: EndId) -> &mut Option<PeerKey> {
+        &mut self.routes[end.connection as usize].keys[usize::from(end.side)]
     }
 
     pub(super) fn end_mut(&mut self, end: EndId) -> &mut End {
-        &mut self.connections[end.connection as usize].ends[usize::from(end.side)]
+        &mut self.ends[end.connection as usize][usize::from(end.side)]
     }
 }

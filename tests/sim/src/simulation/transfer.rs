@@ -28,7 +28,7 @@ impl Simulation {
     }
 
     pub(super) fn send(&mut self, node: u32, end: EndId, packet: Packet) {
-        if !packet.overtakes() && !self.end(end).is_idle() {
+        if !packet.overtakes() && !self.end_mut(end).is_idle() {
             self.end_mut(end).push(packet);
             return;
         }
@@ -39,15 +39,14 @@ impl Simulation {
 
     /// A packet that left the uplink at `sent` will arrive.
     fn launch(&mut self, end: EndId, sent: crate::Time, packet: Packet) {
-        let connection = &mut self.connections[end.connection as usize];
-        let jitter = match connection.jitter.as_nanos() as u64 {
+        let route = &mut self.routes[end.connection as usize];
+        let jitter = match route.jitter.as_nanos() as u64 {
             0 => 0,
             most => self.rng.random_range(0..most),
         };
-        let arrival = sent + connection.latency + Duration::from_nanos(jitter);
-        let overtakes = packet.overtakes();
-        let due = connection.ends[usize::from(end.side)].schedule(arrival, overtakes);
-        let receiver = connection.ends[usize::from(1 - end.side)].node;
+        let arrival = sent + route.latency + Duration::from_nanos(jitter);
+        let due = route.schedule(end.side, arrival, packet.overtakes());
+        let receiver = route.nodes[usize::from(1 - end.side)];
         self.push(due, receiver, Event::Arrived(end.other(), packet));
     }
 
@@ -78,7 +77,7 @@ impl Simulation {
             self.send_block(index, end, block);
             return;
         }
-        let (now, key) = (self.instant(), self.end(end).key);
+        let (now, key) = (self.instant(), self.key_of(end));
         if let (Some(key), Some(torrent)) = (key, &mut self.node(index).torrent) {
             torrent.handle_block_unreadable(now, key, block);
             torrent.set_have(now, block.piece, false);
@@ -95,9 +94,10 @@ impl Simulation {
     /// Moves what fits into the send buffer, tells the brain, and sees to it that the link takes it.
     fn fill_buffer(&mut self, end: EndId) {
         let now = self.instant();
-        let this = &mut self.connections[end.connection as usize].ends[usize::from(end.side)];
-        let node = &mut self.nodes[this.node as usize];
-        let key = this.key;
+        let key = self.key_of(end);
+        let node = self.node_of(end);
+        let this = &mut self.ends[end.connection as usize][usize::from(end.side)];
+        let node = &mut self.nodes[node as usize];
         this.fill_buffer(|block| {
             if let (Some(key), Some(torrent)) = (key, &mut node.torrent) {
                 torrent.handle_block_sent(now, key, block);
@@ -118,7 +118,7 @@ impl Simulation {
         } else if !this.take_back(block) {
             return;
         }
-        let key = this.key;
+        let key = self.key_of(end);
         if let (Some(key), Some(torrent)) = (key, &mut self.node(index).torrent) {
             torrent.handle_block_dropped(now, key, block);
         }
@@ -176,14 +176,14 @@ impl Simulation {
         if let Packet::Block { span, spoilt } = packet {
             let sender = end.other();
             self.end_mut(sender).delivered(packet.length());
-            let from = self.end(sender).node;
+            let from = self.node_of(sender);
             if spoilt {
                 let pieces = self.node(from).spoilt.entry(index).or_default();
                 pieces.insert(span.piece);
             }
             self.wake(sender);
         }
-        let Some(key) = self.end(end).key else {
+        let Some(key) = self.key_of(end) else {
             return;
         };
         if let Some(torrent) = &mut self.node(index).torrent {
@@ -198,7 +198,7 @@ impl Simulation {
             return;
         }
         this.takes_turns = true;
-        let (node, now) = (this.node, self.now());
+        let (node, now) = (self.node_of(end), self.now());
         let up = &mut self.node(node).up;
         up.turns.push_back(end);
         if !up.is_scheduled {
