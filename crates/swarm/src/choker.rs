@@ -6,7 +6,10 @@ use std::time::Instant;
 use crate::{PeerKey, UploadSlots};
 
 /// Slots of [`UploadSlots::Auto`] at least and at most.
-
+const AUTO_SLOTS: (u32, u32) = (4, 64);
+/// The square of [`UploadSlots::Auto`]'s slots for each KiB/s: 8 slots at 1 MiB/s. With few, each piece is through sooner and can be
+/// passed on sooner.
+const SLOTS_PER_RATE: f64 = 0.06;
 
 /// A peer that wants something of us.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +36,7 @@ pub(crate) fn slots(setting: UploadSlots, bytes_per_second: u64) -> usize {
         UploadSlots::Fixed(slots) => slots as usize,
         UploadSlots::Auto => {
             let rate = (bytes_per_second / 1024) as f64;
-            (((rate * crate::tune::t!("SF",0.06)).sqrt() as u32).clamp(crate::tune::t!("MS",4.0) as u32, 64)) as usize
+            (((rate * SLOTS_PER_RATE).sqrt() as u32).clamp(AUTO_SLOTS.0, AUTO_SLOTS.1)) as usize
         }
     }
 }

@@ -110,7 +110,7 @@ impl Default for Limits {
             max_known_peers: 3_000,
             upload_slots: UploadSlots::Auto,
             max_requests: 500,
-            first_requests: 8,
+            first_requests: 4,
             offered_requests: 500,
             max_incoming_requests: 2_000,
             serve_window: 1024 * 1024,

@@ -20,7 +20,7 @@ use crate::{Connected, Direction, Limits, PeerKey, PeerSource};
 const MAX_HINTS: usize = 64;
 
 /// Time without anything to send after which an upload slot is idle.
-const IDLE_SLOT: Duration = Duration::from_secs(1);
+const IDLE_SLOT: Duration = Duration::from_millis(300);
 
 /// What a peer told with the extension protocol (BEP 10).
 #[derive(Debug, Clone, Default)]
@@ -168,7 +168,7 @@ impl Peer {
     /// Whether it makes use of its upload slot: something of what it asked for is to be sent, or was just now, or it has hardly
     /// had time to ask.
     pub(crate) fn uses_slot(&self, now: Instant) -> bool {
-        let recent = |then: Instant| now.saturating_duration_since(then) < Duration::from_secs_f64(crate::tune::t!("IS", 1.0));
+        let recent = |then: Instant| now.saturating_duration_since(then) < IDLE_SLOT;
         let busy = self.uploads.len() > 0 || self.served_at.is_some_and(recent);
         self.takes_slot() && (busy || recent(self.choke_changed))
     }

@@ -10,7 +10,7 @@ use crate::picker::BlockId;
 
 /// Time's worth of a peer's rate that is kept outstanding beside what its distance takes. More would keep pieces from being begun
 /// elsewhere, and would ask a seed for pieces that it has given to others meanwhile.
-const QUEUE_TIME: Duration = Duration::from_secs(1);
+const QUEUE_TIME: Duration = Duration::from_millis(500);
 /// Requests at least that are kept outstanding.
 const MIN_TARGET: u32 = 2;
 /// What a peer that says nothing about it takes (`reqq`, BEP 10).
@@ -47,7 +47,7 @@ pub(crate) enum Asked {
 
 /// The requests that are outstanding to one peer.
 ///
-/// How many there should be follows the peer's rate and its distance: as much as it sends in a second and in the time of its
+/// How many there should be follows the peer's rate and its distance: as much as it sends in half a second and in the time of its
 /// quickest answer, so that it never runs dry and no block waits for long behind others. Until the rate stops growing, each
 /// block that arrives adds one (slow start).
 #[derive(Debug, Clone)]
@@ -132,9 +132,16 @@ impl RequestQueue {
 
     /// A block arrived.
     pub(crate) fn receive(&mut self, now: Instant, block: BlockId) -> Asked {
-        if let Some(request) = self.outstanding.iter().find(|request| request.block == block) {
+        if let Some(request) = self
+            .outstanding
+            .iter()
+            .find(|request| request.block == block)
+        {
             let answered_in = now.saturating_duration_since(request.sent);
-            self.quickest = Some(self.quickest.map_or(answered_in, |least| least.min(answered_in)));
+            self.quickest = Some(
+                self.quickest
+                    .map_or(answered_in, |least| least.min(answered_in)),
+            );
         }
         let asked = self.take(block);
         if asked == Asked::Never {

@@ -122,8 +122,7 @@ impl End {
 
     /// Takes a block back; false if it is in the send buffer, or gone.
     pub(crate) fn take_back(&mut self, block: BlockSpan) -> bool {
-        let same =
-            |packet: &Packet| matches!(packet, Packet::Block { span, .. } if *span == block);
+        let same = |packet: &Packet| matches!(packet, Packet::Block { span, .. } if *span == block);
         let at = self.waiting.iter().position(same);
         at.and_then(|at| self.waiting.remove(at)).is_some()
     }
@@ -145,7 +144,6 @@ impl End {
     pub(crate) fn delivered(&mut self, bytes: u64) {
         self.in_flight = self.in_flight.saturating_sub(bytes);
     }
-
 }
 
 /// What a node sends through.

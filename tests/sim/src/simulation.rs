@@ -120,7 +120,6 @@ impl Simulation {
             // One node after the other, so that each one's memory is fetched once.
             events.sort_by_key(|&(node, _)| node);
             self.read_ahead(&events);
-            self.dump();
             let mut events = events.drain(..).peekable();
             while let Some((node, event)) = events.next() {
                 self.handle(node, event);
@@ -132,38 +131,16 @@ impl Simulation {
         self.outcome()
     }
 
-    fn dump(&mut self) {
-        let Some(at) = std::env::var("DUMP").ok().and_then(|v| v.parse::<f64>().ok()) else { return };
-        let now = self.now().as_secs_f64();
-        if !(now >= at && now < at + 0.0015) { return }
-        for (i, n) in self.nodes.iter().enumerate() {
-            let Some(t) = &n.torrent else { continue };
-            let s = t.stats();
-            let mut inter = 0; let mut unch = 0; let mut inreq = 0; let mut weint = 0; let mut choked_by = 0; let mut out = 0; let mut srv=0; let mut withreq=0; let mut target=0;
-            for p in t.peers() {
-                inter += p.is_interested as u32;
-                unch += (p.is_interested && !p.am_choking) as u32;
-                inreq += p.incoming_requests;
-                srv += (p.incoming_requests > 0) as u32;
-                weint += p.am_interested as u32;
-                choked_by += (p.am_interested && p.is_choking) as u32;
-                out += p.requests;
-                withreq += (p.requests > 0) as u32;
-                target += if p.am_interested && !p.is_choking { p.request_target } else { 0 };
-            }
-            let idle = n.up.busy_until + std::time::Duration::from_millis(20) < self.now();
-            println!("{i:4} have {:5} left {:8} {} peers {:3} slots {:2} | int {inter:3} unch {unch:2} serving {srv:2} inreq {inreq:4} up {:5}k | want {weint:3} choked {choked_by:3} asked {withreq:2} out {out:4} target {target:4} down {:5}k", t.have().count(), s.left, if idle {"IDLE"} else {"busy"}, s.peers, s.upload_slots, s.upload_rate/1024, s.download_rate/1024);
-        }
-    }
-
     /// Looks at what the events of a tick will need. The processor fetches it for many of them at a time, where each would have
-    /// waited for its own: half of the time that a large swarm takes.
+    /// waited for its own.
     fn read_ahead(&self, events: &[(u32, Event)]) {
         let had = events.iter().filter(|(node, event)| match event {
             Event::Arrived(end, Packet::Have(piece)) => {
                 let torrent = self.nodes[*node as usize].torrent.as_ref();
                 let key = self.key_of(*end);
-                torrent.zip(key).is_some_and(|(torrent, key)| torrent.peer_has(key, *piece))
+                torrent
+                    .zip(key)
+                    .is_some_and(|(torrent, key)| torrent.peer_has(key, *piece))
             }
             _ => false,
         });
@@ -288,7 +265,10 @@ impl Simulation {
     fn set_timer(&mut self, index: u32) {
         let origin = self.origin;
         let node = self.node(index);
-        let wanted = node.torrent.as_ref().and_then(headwater_swarm::Torrent::poll_timeout);
+        let wanted = node
+            .torrent
+            .as_ref()
+            .and_then(headwater_swarm::Torrent::poll_timeout);
         let Some(due) = wanted.map(|due| Time::ZERO + due.saturating_duration_since(origin)) else {
             return;
         };
@@ -304,7 +284,12 @@ impl Simulation {
             done: node.done,
             stats: node.stats(),
             banned_by: node.banned_by.clone(),
-            most_spoilt: node.spoilt.values().map(BTreeSet::len).max().unwrap_or_default() as u32,
+            most_spoilt: node
+                .spoilt
+                .values()
+                .map(BTreeSet::len)
+                .max()
+                .unwrap_or_default() as u32,
             playback: node.reader.as_ref().map(|reader: &Reader| reader.playback),
         };
         Outcome {

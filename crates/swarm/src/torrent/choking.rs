@@ -40,12 +40,11 @@ impl Torrent {
             return;
         }
         self.clock.filled = now;
-        let free = self.slots.saturating_sub(self.used_slots(now));
-        self.open_slots = free;
-        if free == 0 {
-            return;
-        }
-        let mut waiting = self.candidates(|peer| peer.am_choking);
+        let free = match self.limits.upload_slots {
+            UploadSlots::Fixed(_) => self.slots.saturating_sub(self.occupied_slots()),
+            UploadSlots::Auto => self.unused_slots(now),
+        };
+        let mut waiting = self.candidates(|peer| free > 0 && peer.am_choking);
         // Those first who give most, so that whoever gives nothing waits until there are slots that nobody else can use.
         waiting.sort_by_key(|peer| (peer.snubbed, Reverse(peer.gives), peer.since, peer.tie));
         waiting.truncate(free);
@@ -55,15 +54,26 @@ impl Torrent {
         }
     }
 
-    /// Slots that are taken. With automatic slots, one that is not made use of counts as free.
-    fn used_slots(&self, now: Instant) -> usize {
-        match self.limits.upload_slots {
-            UploadSlots::Fixed(_) => self.occupied_slots(),
-            UploadSlots::Auto => {
-                let users = self.peers.iter().filter(|peer| peer.uses_slot(now));
-                users.count()
+    /// Peers to unchoke so that all slots are made use of.
+    ///
+    /// Of peers that are unchoked, some have nothing to ask for just now, and their slots are free. The more of them there are, the
+    /// less is to be expected of others, and the more of those are tried at a time. Once all slots are made use of, those
+    /// who make no use of theirs are choked, or they would all come back at once.
+    fn unused_slots(&mut self, now: Instant) -> usize {
+        let (users, idle): (Vec<_>, Vec<_>) = self
+            .peers
+            .iter()
+            .filter(|peer| peer.takes_slot())
+            .map(|peer| (peer.key, peer.uses_slot(now)))
+            .partition(|&(_, uses)| uses);
+        let free = self.slots.saturating_sub(users.len());
+        if free == 0 {
+            for (key, _) in idle {
+                self.choke(now, key);
             }
+            return 0;
         }
+        free * (1 + idle.len())
     }
 
     /// Gives all slots anew: most to those who deserve them, some to those who are to be tried out.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use headwater_wire::Message;
 
 use super::Torrent;
+use crate::choker;
 use crate::{DisconnectReason, PeerKey};
 
 /// Time between two looks at all peers.
@@ -52,10 +53,8 @@ impl Torrent {
             picker.reconsider_deadlines();
         }
         self.out.all_hungry = true;
+        self.slots = choker::slots(self.limits.upload_slots, self.upload.bytes_per_second());
         self.out.fill_slots = true;
-        if crate::tune::t!("TS",1.0) > 0.0 {
-        self.slots = crate::choker::slots(self.limits.upload_slots, self.upload.bytes_per_second());
-        }
     }
 
     fn check_peer(&mut self, now: Instant, key: PeerKey) {

@@ -131,7 +131,11 @@ impl Simulation {
             && let Some(end) = self.node(index).up.turns.pop_front()
         {
             let this = self.end_mut(end);
-            let packet = if this.is_ready() { this.transmit() } else { None };
+            let packet = if this.is_ready() {
+                this.transmit()
+            } else {
+                None
+            };
             let Some(packet) = packet else {
                 this.takes_turns = false;
                 continue;
