@@ -78,6 +78,7 @@
 //! | `requests`, `upload_queue` | what one peer was asked for, and what it asked for |
 //! | `choker` | who deserves a slot |
 //! | `peer_list`, `canonical`, `bans` | addresses, when to dial them, and which to refuse |
+//! | `smart_ban` | who sent which block of pieces that failed |
 //! | `peer`, `peers`, `pieces`, `rate` | one connection's state, all of them, what they have, how fast they are |
 #![forbid(unsafe_code)]
 
@@ -98,6 +99,7 @@ mod pieces;
 mod priorities;
 mod rate;
 mod requests;
+mod smart_ban;
 mod snapshot;
 mod torrent;
 mod upload_queue;

@@ -285,6 +285,15 @@ impl Picker {
         }
     }
 
+    /// The sender of each block of a complete piece, in order. `None` is the disk.
+    pub(crate) fn senders(
+        &self,
+        piece: PieceIndex,
+    ) -> impl Iterator<Item = Option<Contributor>> + '_ {
+        let slot = self.slot(piece).into_iter();
+        slot.flat_map(|slot| self.partials[slot].senders())
+    }
+
     /// Whether every block of a piece is there.
     pub(crate) fn is_complete(&self, piece: PieceIndex) -> bool {
         self.slot(piece)
@@ -310,6 +319,24 @@ impl Picker {
                 partial.exclusivity = None;
                 self.version += 1;
             }
+        }
+    }
+
+    /// A piece that one peer was to fetch alone is everybody's.
+    pub(crate) fn share(&mut self, piece: PieceIndex) {
+        let Some(slot) = self.slot(piece) else { return };
+        let partial = &mut self.partials[slot];
+        if partial.exclusivity.take().is_some() {
+            partial.owner = None;
+            self.version += 1;
+        }
+    }
+
+    /// `peer` will not send something of a piece: if it was to fetch it alone, the piece is everybody's.
+    pub(crate) fn disown(&mut self, piece: PieceIndex, peer: PeerKey) {
+        let owner = self.slot(piece).and_then(|slot| self.partials[slot].owner);
+        if owner == Some(peer) {
+            self.share(piece);
         }
     }
 

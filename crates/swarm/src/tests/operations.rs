@@ -174,7 +174,7 @@ impl Driver {
                 let check = if passed {
                     PieceCheck::Passed
                 } else {
-                    PieceCheck::Failed
+                    PieceCheck::Failed { digests: vec![] }
                 };
                 torrent.handle_piece_checked(now, PieceIndex(piece), check);
             }

@@ -101,6 +101,7 @@ impl Torrent {
         peer.rejected += u32::from(!peer.is_choking);
         if let Some(picker) = &mut self.picker {
             picker.release(block);
+            picker.disown(block.piece, key);
         }
         self.out.all_hungry = true;
         Ok(())
@@ -151,7 +152,9 @@ impl Torrent {
         span: BlockSpan,
         data: Bytes,
     ) {
-        let picker = self.picker.as_mut();
+        // A late one would undo that the piece is fetched from others.
+        let is_unwelcome = asked == Asked::Earlier && self.is_kept_from(block.piece, &from);
+        let picker = self.picker.as_mut().filter(|_| !is_unwelcome);
         let Some(Receipt::Useful {
             asked: peers,
             completes,
@@ -228,6 +231,7 @@ impl Torrent {
     fn fill(&mut self, key: PeerKey) {
         let may_request = self.activity == Activity::Active && !self.backlogged;
         let many_partials = self.peers.len() * 3 / 2 + 4;
+        let steering = self.steer(key);
         let (Some(picker), Some(peer)) = (&mut self.picker, self.peers.get_mut(key)) else {
             return;
         };
@@ -244,19 +248,21 @@ impl Torrent {
         let rate = peer.download.bytes_per_second();
         let who = Picking {
             key,
-            pieces: &peer.pieces,
+            pieces: steering.as_ref().map_or(&peer.pieces, |s| &s.pieces),
             fast: rate * WHOLE_PIECE_SECONDS >= u64::from(self.geometry.piece_length()),
             parole: peer.parole,
             idle,
             allowed: peer.is_choking.then_some(&peer.allowed[..]),
-            suggested: &peer.suggested,
+            suggested: steering.as_ref().map_or(&peer.suggested, |s| &s.preferred),
             current: peer.current,
             random: self.have.count() < RANDOM_PIECES,
             many_partials,
         };
         let mut blocks = Vec::with_capacity(room);
         picker.pick(&who, room, &mut blocks);
-        peer.starved_at = (blocks.len() < room).then(|| picker.version());
+        // What is kept from it may be its own again at any time.
+        let is_starved = blocks.len() < room && steering.is_none();
+        peer.starved_at = is_starved.then(|| picker.version());
         for block in blocks {
             let Some(span) = picker.span(block) else {
                 continue;

@@ -41,6 +41,7 @@ impl Torrent {
         for key in self.peers.keys() {
             self.check_peer(now, key);
         }
+        self.share_overdue(now);
         if self.clock.choke_round <= now {
             self.clock.choke_round = now + self.limits.choke_interval;
             self.choke_round(now);
