@@ -6,3 +6,4 @@ mod net;
 mod operations;
 mod policies;
 mod rig;
+mod smart_ban;

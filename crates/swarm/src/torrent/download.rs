@@ -99,12 +99,25 @@ impl Torrent {
         }
         peer.allowed.retain(|allowed| *allowed != block.piece);
         peer.rejected += u32::from(!peer.is_choking);
+        let is_suspect = !peer.is_choking && (peer.parole || self.smart_ban.has(block.piece));
         if let Some(picker) = &mut self.picker {
             picker.release(block);
             picker.disown(block.piece, key);
         }
         self.out.all_hungry = true;
+        if is_suspect {
+            self.let_others_choose_before(key);
+        }
         Ok(())
+    }
+
+    /// What a peer gave back goes to others before it can take it again.
+    pub(super) fn let_others_choose_before(&mut self, key: PeerKey) {
+        self.out.all_hungry = false;
+        self.out.hungry = self.peers.keys();
+        self.out.hungry.retain(|&other| other != key);
+        self.fill_requests();
+        self.out.all_hungry = true;
     }
 
     pub(super) fn receive_block(

@@ -79,11 +79,6 @@ impl Torrent {
         if let Some(picker) = &mut self.picker {
             picker.release_owner(key);
         }
-        // Others choose before it does.
-        self.out.all_hungry = false;
-        self.out.hungry = self.peers.keys();
-        self.out.hungry.retain(|&other| other != key);
-        self.fill_requests();
-        self.out.all_hungry = true;
+        self.let_others_choose_before(key);
     }
 }
