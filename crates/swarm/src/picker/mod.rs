@@ -332,12 +332,30 @@ impl Picker {
         }
     }
 
-    /// `peer` will not send something of a piece: if it was to fetch it alone, the piece is everybody's.
-    pub(crate) fn disown(&mut self, piece: PieceIndex, peer: PeerKey) {
-        let owner = self.slot(piece).and_then(|slot| self.partials[slot].owner);
-        if owner == Some(peer) {
-            self.share(piece);
-        }
+    /// Incomplete pieces that `peer` is to fetch alone, because it or the piece is under suspicion.
+    pub(crate) fn trials(&self, peer: PeerKey) -> Vec<PieceIndex> {
+        let partials = self.partials.iter().map(|(_, partial)| partial);
+        let trials = partials.filter(|partial| {
+            let is_trial = partial.exclusivity.is_some() && partial.owner == Some(peer);
+            is_trial && !partial.is_complete()
+        });
+        trials.map(|partial| partial.piece).collect()
+    }
+
+    /// Whether `peer` is to fetch a piece, alone or first of all.
+    pub(crate) fn owns(&self, piece: PieceIndex, peer: PeerKey) -> bool {
+        let slot = self.slot(piece);
+        slot.is_some_and(|slot| self.partials[slot].owner == Some(peer))
+    }
+
+    /// Bytes that there are of a piece under way.
+    pub(crate) fn received_bytes(&self, piece: PieceIndex) -> u64 {
+        let Some(slot) = self.slot(piece) else {
+            return 0;
+        };
+        let blocks = self.partials[slot].received_blocks();
+        let spans = blocks.ones().filter_map(|block| self.geometry.block(piece, block.0));
+        spans.map(|span| u64::from(span.length)).sum()
     }
 
     /// Pieces that are under way, with their received blocks.

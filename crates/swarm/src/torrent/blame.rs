@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use headwater_metainfo::{BlockDigest, PieceIndex};
+use headwater_metainfo::{BLOCK_LENGTH, BlockDigest, PieceIndex};
 use smallvec::SmallVec;
 
 use super::Torrent;
@@ -10,6 +10,9 @@ use crate::peer::Peer;
 use crate::picker::Contributor;
 use crate::pieces::PeerPieces;
 use crate::{Action, DisconnectReason, Event, PeerKey};
+
+/// Bytes at most of a piece that are fetched again because the peer that was to send all of it did not.
+const MAX_DROPPED: u64 = 4 * BLOCK_LENGTH as u64;
 
 /// What a peer is told to do about pieces that failed.
 pub(super) struct Steering {
@@ -40,11 +43,16 @@ impl Torrent {
             self.ban(now, culprit);
         }
         for key in judgement.cleared {
-            if let Some(peer) = self.peers.get_mut(key) {
-                peer.parole = false;
-                peer.starved_at = None;
-                self.out.hungry.push(key);
-            }
+            self.trust(key);
+        }
+    }
+
+    /// A peer has proved itself: it may share pieces with others again.
+    pub(super) fn trust(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.parole) {
+            peer.parole = false;
+            peer.starved_at = None;
+            self.out.hungry.push(key);
         }
     }
 
@@ -100,6 +108,41 @@ impl Torrent {
             peer.parole = true;
             peer.current = None;
         }
+    }
+
+    /// A peer does not go on with the pieces that it was to fetch alone; others may.
+    ///
+    /// A few blocks are rather fetched again than mixed with those of others: it could otherwise spoil one piece after the other with
+    /// a block of each.
+    pub(super) fn leave_pieces(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        which: impl Fn(PieceIndex) -> bool,
+    ) {
+        let trials = self.picker.iter().flat_map(|picker| picker.trials(key));
+        for piece in trials.filter(|&piece| which(piece)).collect::<Vec<_>>() {
+            let Some(picker) = &mut self.picker else {
+                return;
+            };
+            let received = picker.received_bytes(piece);
+            if received == 0 || received > MAX_DROPPED {
+                picker.share(piece);
+                continue;
+            }
+            picker.piece_lost(piece);
+            self.stats.wasted_failed += received;
+            self.out.actions.push_back(Action::DiscardPiece { piece });
+            self.cancel_requests(now, key, |each| each == piece);
+        }
+    }
+
+    /// Whether a block that comes late is not to be mixed with those of others.
+    pub(super) fn is_unwelcome(&self, piece: PieceIndex, from: &Contributor) -> bool {
+        let parole = self.peers.get(from.key).is_some_and(|peer| peer.parole);
+        let picker = self.picker.as_ref();
+        let owns = || picker.is_some_and(|picker| picker.owns(piece, from.key));
+        parole && !owns() || self.is_kept_from(piece, from)
     }
 
     /// Bans a peer, be it connected, gone, or back under another key.

@@ -76,11 +76,8 @@ impl Torrent {
     }
 
     fn piece_passed(&mut self, now: Instant, piece: PieceIndex) {
-        let contributors = self.contributors(piece);
-        if let ([only], true) = contributors
-            && let Some(peer) = self.peers.get_mut(only.key)
-        {
-            peer.parole = false;
+        if let (&[only], true) = self.contributors(piece) {
+            self.trust(only.key);
         }
         self.out.events.push_back(Event::PieceVerified(piece));
         self.gain(now, piece);

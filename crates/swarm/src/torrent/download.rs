@@ -53,6 +53,7 @@ impl Torrent {
         if !peer.is_fast() {
             self.abandon_requests(key, |_| true);
         }
+        self.leave_pieces(self.now, key, |_| true);
         if let Some(picker) = &mut self.picker {
             picker.release_owner(key);
         }
@@ -102,10 +103,10 @@ impl Torrent {
         let is_suspect = !peer.is_choking && (peer.parole || self.smart_ban.has(block.piece));
         if let Some(picker) = &mut self.picker {
             picker.release(block);
-            picker.disown(block.piece, key);
         }
         self.out.all_hungry = true;
         if is_suspect {
+            self.leave_pieces(self.now, key, |piece| piece == block.piece);
             self.let_others_choose_before(key);
         }
         Ok(())
@@ -165,8 +166,7 @@ impl Torrent {
         span: BlockSpan,
         data: Bytes,
     ) {
-        // A late one would undo that the piece is fetched from others.
-        let is_unwelcome = asked == Asked::Earlier && self.is_kept_from(block.piece, &from);
+        let is_unwelcome = asked == Asked::Earlier && self.is_unwelcome(block.piece, &from);
         let picker = self.picker.as_mut().filter(|_| !is_unwelcome);
         let Some(Receipt::Useful {
             asked: peers,

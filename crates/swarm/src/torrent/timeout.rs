@@ -76,6 +76,7 @@ impl Torrent {
             peer.requests.snub(now);
             peer.current = None;
         }
+        self.leave_pieces(now, key, |_| true);
         if let Some(picker) = &mut self.picker {
             picker.release_owner(key);
         }
