@@ -354,7 +354,9 @@ impl Picker {
             return 0;
         };
         let blocks = self.partials[slot].received_blocks();
-        let spans = blocks.ones().filter_map(|block| self.geometry.block(piece, block.0));
+        let spans = blocks
+            .ones()
+            .filter_map(|block| self.geometry.block(piece, block.0));
         spans.map(|span| u64::from(span.length)).sum()
     }
 

@@ -5,14 +5,18 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use headwater_metainfo::{BlockDigest, BlockSpan, PieceGeometry, PieceIndex};
+use headwater_metainfo::{Bitfield, BlockDigest, BlockSpan, PeerId, PieceGeometry, PieceIndex};
 use headwater_wire::Message;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use super::net::config;
-use super::rig::{Rig, block, piece};
-use crate::{Action, Config, Direction, DisconnectReason, Event, PeerKey, PieceCheck, Refused};
+use super::rig::{Rig, block};
+use crate::picker::Contributor;
+use crate::smart_ban::SmartBan;
+use crate::{
+    Action, Config, Direction, DisconnectReason, Event, PeerKey, PieceCheck, Priority, Refused,
+};
 
 /// Blocks of a piece: so many that peers share pieces.
 const BLOCKS: u32 = 64;
@@ -60,7 +64,8 @@ impl Scene {
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
         };
         for (index, manner) in (1..).zip(manners) {
-            let connected = Rig::connected(index, scene.rig.torrent.reserved(), Direction::Incoming);
+            let connected =
+                Rig::connected(index, scene.rig.torrent.reserved(), Direction::Incoming);
             let key = scene.rig.connect_with(connected).unwrap();
             scene.rig.say(key, [Message::HaveAll, Message::Unchoke]);
             scene.seeds.push(Seed {
@@ -91,10 +96,10 @@ impl Scene {
     fn run(&mut self) {
         for _ in 0..MAX_ROUNDS {
             if self.round() {
-                return;
+                return self.rig.drain();
             }
         }
-        panic!("not done: {:?} {:?} {:#?}", self.banned(), self.guilty(), self.rig.torrent);
+        panic!("not done: {:#?}", self.rig.torrent.stats());
     }
 
     /// Some requests are answered, in any order. Says whether everything is there.
@@ -102,24 +107,26 @@ impl Scene {
         self.settle();
         for _ in 0..8 {
             if !self.asked.is_empty() {
-                let (to, span) = self.asked.swap_remove(self.rng.random_range(0..self.asked.len()));
+                let (to, span) = self
+                    .asked
+                    .swap_remove(self.rng.random_range(0..self.asked.len()));
                 self.answer(to, span);
             }
         }
         // When everybody is silent, time passes faster.
         let idle = self.asked.is_empty();
-        self.rig.wait(Duration::from_millis(if idle { 1_000 } else { 80 }));
+        self.rig
+            .wait(Duration::from_millis(if idle { 1_000 } else { 80 }));
         self.rig.torrent.is_seed()
     }
 
     /// Does what is to be done.
     fn settle(&mut self) {
-        loop {
-            let actions = self.rig.take();
-            if actions.is_empty() {
-                return;
-            }
-            actions.into_iter().for_each(|action| self.act(action));
+        for action in std::mem::take(&mut self.rig.actions) {
+            self.act(action);
+        }
+        while let Some(action) = self.rig.torrent.poll_action() {
+            self.act(action);
         }
     }
 
@@ -227,7 +234,6 @@ fn one_corrupt_peer_among_fifty_is_found_early_and_no_innocent_is_banned() {
         for seed in 0..8 {
             let mut scene = Scene::with_corrupt(seed, 24, 50, &[manner]);
             scene.run();
-            println!("{manner:?} {seed}: {} failed", scene.failed);
             assert_eq!(scene.banned(), scene.guilty(), "{manner:?}, {seed}");
             assert!(scene.failed <= 4, "{manner:?}, {seed}: {}", scene.failed);
         }
@@ -239,8 +245,6 @@ fn one_bad_block_in_a_hundred_is_enough() {
     for seed in 0..8 {
         let mut scene = Scene::with_corrupt(seed, 40, 10, &[Manner::OneIn(100)]);
         scene.run();
-        let sent: Vec<_> = scene.seeds.iter().map(|seed| (seed.sent, seed.manner)).collect();
-        println!("{seed}: {} failed {sent:?}", scene.failed);
         assert_eq!(scene.banned(), scene.guilty(), "{seed}");
         assert!(scene.failed <= 4, "{seed}: {}", scene.failed);
     }
@@ -255,11 +259,10 @@ fn two_corrupt_peers_at_once_are_both_found() {
     ];
     for corrupt in manners {
         for seed in 0..8 {
-            let mut scene = Scene::with_corrupt(seed, 100, 20, &corrupt);
+            let mut scene = Scene::with_corrupt(seed, 40, 20, &corrupt);
             scene.run();
-            println!("{corrupt:?} {seed}: {} failed", scene.failed);
             assert_eq!(scene.banned(), scene.guilty(), "{corrupt:?}, {seed}");
-            assert!(scene.failed <= 120, "{corrupt:?}, {seed}: {}", scene.failed);
+            assert!(scene.failed <= 16, "{corrupt:?}, {seed}: {}", scene.failed);
         }
     }
 }
@@ -269,12 +272,267 @@ fn the_last_piece_is_not_spoilt_for_ever() {
     for manner in [Manner::OneOfEachPiece, Manner::OneIn(3), Manner::Dribbles] {
         for (seed, peers) in (0..10).zip([2, 2, 2, 3, 3, 5, 5, 10, 10, 50]) {
             let mut scene = Scene::with_corrupt(seed, 1, peers, &[manner]);
-            let start = scene.rig.now;
             scene.run();
-            println!("{manner:?} {peers} {seed}: {} {:?}", scene.failed, scene.rig.now - start);
-            let innocent = scene.banned().iter().all(|each| scene.guilty().contains(each));
+            let innocent = scene
+                .banned()
+                .iter()
+                .all(|each| scene.guilty().contains(each));
             assert!(innocent, "{manner:?}, {seed}");
             assert!(scene.failed <= 2, "{manner:?}, {seed}: {}", scene.failed);
         }
     }
+}
+
+/// Two peers that sent two blocks each of piece 0, which is complete and the only one that is wanted. The first chokes us now.
+fn two_contributors(rig: &mut Rig, first: PeerKey, second: PeerKey) {
+    let asked = rig.requests(first);
+    rig.answer(first, asked[0]);
+    rig.answer(first, asked[1]);
+    let rejects = asked[2..].iter().map(|&span| Message::Reject(span));
+    rig.say(first, [Message::Choke].into_iter().chain(rejects));
+    rig.take();
+    rig.say(second, [Message::Unchoke]);
+    for span in rig.requests(second) {
+        rig.answer(second, span);
+    }
+    assert_eq!(rig.completed(), [0]);
+    rig.take();
+}
+
+fn one_wanted(partial: Option<&[u32]>) -> Config {
+    let mut configuration = config(0, 2);
+    configuration.priorities = vec![Priority::NORMAL, Priority::SKIP];
+    configuration.limits.drop_redundant = false;
+    if let Some(blocks) = partial {
+        let mut bits = Bitfield::new(4);
+        blocks
+            .iter()
+            .for_each(|&block| _ = bits.set(PieceIndex(block)));
+        configuration.partial = vec![(PieceIndex(0), bits)];
+    }
+    configuration
+}
+
+/// Has piece 0 fail; a block is good, bad or not known.
+fn fail_with(rig: &mut Rig, blocks: [Option<bool>; 4]) {
+    let check = PieceCheck::Failed {
+        digests: blocks.map(|good| good.map(digest)).to_vec(),
+    };
+    let piece = PieceIndex(0);
+    rig.torrent.handle_piece_checked(rig.now, piece, check);
+    rig.drain();
+}
+
+/// Gives a good copy of piece 0, which `from` sends.
+fn pass_from(rig: &mut Rig, from: PeerKey) {
+    for span in rig.requests(from) {
+        rig.answer(from, span);
+    }
+    rig.pass(0);
+    let asked = Action::DigestBlocks {
+        piece: PieceIndex(0),
+    };
+    assert!(rig.take().contains(&asked));
+    let good = [digest(true); 4];
+    rig.torrent
+        .handle_block_digests(rig.now, PieceIndex(0), &good);
+    rig.drain();
+}
+
+fn connect_silent(rig: &mut Rig, index: u8) -> PeerKey {
+    let key = rig.connect(index);
+    rig.say(key, [Message::HaveAll]);
+    key
+}
+
+const GUILTY_FIRST: [Option<bool>; 4] = [Some(false), Some(true), Some(true), Some(true)];
+
+#[test]
+fn a_corrupt_peer_that_leaves_is_refused_when_it_comes_back() {
+    let mut rig = Rig::new(one_wanted(None));
+    let (bad, good) = (rig.connect_seed(1), connect_silent(&mut rig, 2));
+    two_contributors(&mut rig, bad, good);
+    fail_with(&mut rig, GUILTY_FIRST);
+    rig.torrent.handle_disconnected(rig.now, bad);
+    rig.drain();
+    pass_from(&mut rig, good);
+    let banned = rig
+        .events
+        .iter()
+        .filter(|event| matches!(event, Event::PeerBanned { .. }));
+    assert_eq!(banned.count(), 1);
+    let again = |index| Rig::connected(index, rig.torrent.reserved(), Direction::Incoming);
+    let (again, other) = (again(1), again(3));
+    assert_eq!(rig.connect_with(again), Err(Refused::Banned));
+    assert!(rig.connect_with(other).is_ok());
+    assert_eq!(rig.disconnected(good), None);
+}
+
+#[test]
+fn a_corrupt_peer_that_is_back_under_another_key_is_sent_away() {
+    let mut rig = Rig::new(one_wanted(None));
+    let (bad, good) = (rig.connect_seed(1), connect_silent(&mut rig, 2));
+    two_contributors(&mut rig, bad, good);
+    fail_with(&mut rig, GUILTY_FIRST);
+    rig.torrent.handle_disconnected(rig.now, bad);
+    let back = rig.connect_seed(1);
+    // The other one is as suspect as this one. Whoever is asked first is to send all of it.
+    let from = [good, back]
+        .into_iter()
+        .find(|&key| !rig.requests(key).is_empty());
+    pass_from(&mut rig, from.unwrap());
+    assert_eq!(rig.disconnected(back), Some(DisconnectReason::Banned));
+    assert_eq!(rig.disconnected(good), None);
+    assert!(rig.torrent.is_banned([10, 0, 1, 1].into()));
+}
+
+#[test]
+fn of_two_behind_one_address_only_the_guilty_one_is_banned() {
+    let mut rig = Rig::new(one_wanted(None));
+    let reserved = rig.torrent.reserved();
+    let mut ends = [1, 2, 3].map(|index| Rig::connected(index, reserved, Direction::Incoming));
+    for (port, end) in (5_001..).zip(&mut ends) {
+        end.address = SocketAddr::from(([10, 0, 9, 9], port));
+    }
+    let bad = rig.connect_with(ends[0]).unwrap();
+    rig.say(bad, [Message::HaveAll, Message::Unchoke]);
+    let good = rig.connect_with(ends[1]).unwrap();
+    rig.say(good, [Message::HaveAll]);
+    two_contributors(&mut rig, bad, good);
+    fail_with(&mut rig, GUILTY_FIRST);
+    pass_from(&mut rig, good);
+    assert_eq!(rig.disconnected(bad), Some(DisconnectReason::Banned));
+    assert_eq!(rig.disconnected(good), None);
+    // Another port does not help, another name does: it may be a third one.
+    ends[0].address.set_port(6_000);
+    assert_eq!(rig.connect_with(ends[0]), Err(Refused::Banned));
+    assert!(rig.connect_with(ends[2]).is_ok());
+    // Nobody elsewhere is refused for having the same name.
+    ends[0].address = SocketAddr::from(([10, 0, 8, 8], 5_001));
+    assert!(rig.connect_with(ends[0]).is_ok());
+}
+
+#[test]
+fn those_who_sent_what_is_right_are_cleared() {
+    let mut rig = Rig::new(one_wanted(None));
+    let (bad, good) = (rig.connect_seed(1), connect_silent(&mut rig, 2));
+    two_contributors(&mut rig, bad, good);
+    fail_with(&mut rig, GUILTY_FIRST);
+    assert!(rig.torrent.is_on_parole(bad) && rig.torrent.is_on_parole(good));
+    // A third one sends the good copy, so that it is the comparison that clears.
+    rig.say(good, [Message::Choke]);
+    let third = rig.connect_seed(3);
+    pass_from(&mut rig, third);
+    assert_eq!(rig.disconnected(bad), Some(DisconnectReason::Banned));
+    assert!(!rig.torrent.is_on_parole(good));
+}
+
+#[test]
+fn nobody_is_blamed_for_what_was_on_disk() {
+    // All that the peer sent is right; a block that was there before is not.
+    let mut rig = Rig::new(one_wanted(Some(&[1])));
+    let peer = rig.connect_seed(1);
+    for span in rig.requests(peer) {
+        rig.answer(peer, span);
+    }
+    rig.take();
+    fail_with(&mut rig, [Some(true), Some(false), Some(true), Some(true)]);
+    assert_eq!(rig.disconnected(peer), None);
+    pass_from(&mut rig, peer);
+    assert_eq!(rig.disconnected(peer), None);
+    assert!(!rig.torrent.is_on_parole(peer));
+}
+
+#[test]
+fn nobody_is_blamed_for_what_the_disk_cannot_vouch_for() {
+    let mut rig = Rig::new(one_wanted(None));
+    let peer = rig.connect_seed(1);
+    for span in rig.requests(peer) {
+        rig.answer(peer, span);
+    }
+    rig.take();
+    fail_with(&mut rig, [Some(true), None, Some(true), Some(true)]);
+    assert_eq!(rig.disconnected(peer), None);
+    pass_from(&mut rig, peer);
+    assert_eq!(rig.disconnected(peer), None);
+}
+
+#[test]
+fn one_that_contradicts_itself_is_banned_before_there_is_a_good_copy() {
+    let mut rig = Rig::new(one_wanted(None));
+    let peer = rig.connect_seed(1);
+    for first in [true, false] {
+        assert_eq!(rig.disconnected(peer), None);
+        for span in rig.requests(peer) {
+            rig.answer(peer, span);
+        }
+        assert_eq!(rig.completed(), [0]);
+        rig.take();
+        // The disk may be to blame, but not for the first block.
+        fail_with(&mut rig, [Some(first), None, Some(true), Some(true)]);
+    }
+    assert_eq!(rig.disconnected(peer), Some(DisconnectReason::Banned));
+}
+
+#[test]
+fn a_late_block_does_not_spoil_the_next_copy() {
+    let mut rig = Rig::new(one_wanted(None));
+    let (bad, good) = (rig.connect_seed(1), connect_silent(&mut rig, 2));
+    let asked = rig.requests(bad);
+    rig.answer(bad, asked[0]);
+    // It is asked for the rest and does not answer; somebody else does.
+    rig.wait(Duration::from_secs(40));
+    rig.take();
+    rig.say(good, [Message::Unchoke]);
+    while rig.completed().is_empty() {
+        let asked = rig.requests(good);
+        rig.take();
+        asked.iter().for_each(|&span| rig.answer(good, span));
+    }
+    assert_eq!(rig.completed(), [0]);
+    let third = rig.connect_seed(3);
+    rig.take();
+    fail_with(&mut rig, GUILTY_FIRST);
+    let is_kept = rig.requests(bad).is_empty();
+    assert!(
+        is_kept,
+        "a contributor is asked again though another one has it"
+    );
+    rig.answer(bad, asked[1]);
+    let stored = |action: &Action| matches!(action, Action::StoreBlock { .. });
+    assert!(!rig.actions.iter().any(stored));
+    pass_from(&mut rig, third);
+    assert_eq!(rig.disconnected(bad), Some(DisconnectReason::Banned));
+}
+
+#[test]
+fn the_evidence_is_bounded_and_the_oldest_goes_first() {
+    let mut evidence = SmartBan::default();
+    let now = Rig::new(config(0, 1)).now;
+    let who = |index: u32| Contributor {
+        key: PeerKey::for_tests(index),
+        address: SocketAddr::from(([10, 0, 0, index as u8], 6_881)),
+        peer_id: PeerId([index as u8; 20]),
+    };
+    let bad = |count: u32| (0..count).map(move |block| (block, who(block % 200), digest(false)));
+    for piece in 0..1_000 {
+        evidence.record(now, PieceIndex(piece), bad(64));
+        evidence.check_invariants();
+    }
+    assert!(!evidence.has(PieceIndex(0)) && evidence.has(PieceIndex(999)));
+    // Pieces of the greatest length, and one that fails again and again.
+    for piece in [2_000, 2_001, 2_002, 2_002, 2_002] {
+        evidence.record(now, PieceIndex(piece), bad(32_768));
+        evidence.check_invariants();
+    }
+    assert!(!evidence.has(PieceIndex(999)) && evidence.has(PieceIndex(2_002)));
+    for round in 0..10 {
+        let others = (0..32_768).map(|block| (block, who(1_000 + round), digest(false)));
+        evidence.record(now, PieceIndex(2_002), others);
+        evidence.check_invariants();
+    }
+    let judgement = evidence.judge(PieceIndex(2_002), &vec![digest(true); 32_768]);
+    let keys: Vec<_> = judgement.guilty.iter().map(|each| each.key).collect();
+    assert!(keys.contains(&who(1_009).key) && !keys.contains(&who(1_000).key));
+    evidence.check_invariants();
 }

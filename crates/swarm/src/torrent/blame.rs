@@ -145,6 +145,11 @@ impl Torrent {
         parole && !owns() || self.is_kept_from(piece, from)
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_on_parole(&self, key: PeerKey) -> bool {
+        self.peers.get(key).is_some_and(|peer| peer.parole)
+    }
+
     /// Bans a peer, be it connected, gone, or back under another key.
     fn ban(&mut self, now: Instant, culprit: Contributor) {
         let Contributor {
