@@ -12,7 +12,7 @@ use headwater_metainfo::{
 };
 use headwater_store::testing::Sample;
 use headwater_store::{
-    Contents, FileStamp, MemoryStorage, Options, PieceCheck, PieceStore, Storage, StorageError,
+    Completed, Contents, FileStamp, MemoryStorage, Options, PieceStore, Storage, StorageError,
 };
 use headwater_swarm::{Config, Connected, Direction, PeerKey, PeerSource};
 use headwater_wire::{Handshake, Message, Reserved};
@@ -60,7 +60,7 @@ impl Rig {
     fn next_batch(&self) -> usize {
         match self.events.recv_timeout(PATIENCE).unwrap() {
             DiskEvent::Checked(results) => {
-                let good = |result: &Result<_, _>| matches!(result, Ok(PieceCheck::Passed));
+                let good = |result: &Result<_, _>| matches!(result, Ok(Completed::Passed));
                 assert!(
                     results.iter().all(|(_, result)| good(result)),
                     "{results:?}"
