@@ -492,28 +492,160 @@ fn a_late_block_does_not_spoil_the_next_copy() {
     assert_eq!(rig.completed(), [0]);
     let third = rig.connect_seed(3);
     rig.take();
+    // Nobody is asked for anything until that block has come.
+    rig.torrent.set_backlogged(rig.now, true);
     fail_with(&mut rig, GUILTY_FIRST);
+    rig.answer(bad, asked[1]);
+    let stored = |action: &Action| matches!(action, Action::StoreBlock { .. });
+    assert!(!rig.actions.iter().any(stored));
+    rig.torrent.set_backlogged(rig.now, false);
+    rig.drain();
     let is_kept = rig.requests(bad).is_empty();
     assert!(
         is_kept,
         "a contributor is asked again though another one has it"
     );
-    rig.answer(bad, asked[1]);
-    let stored = |action: &Action| matches!(action, Action::StoreBlock { .. });
-    assert!(!rig.actions.iter().any(stored));
     pass_from(&mut rig, third);
     assert_eq!(rig.disconnected(bad), Some(DisconnectReason::Banned));
+}
+
+#[test]
+fn what_failed_is_begun_first() {
+    let mut rig = Rig::new(config(0, 40));
+    let (bad, good) = (rig.connect_seed(1), connect_silent(&mut rig, 2));
+    let piece = rig.requests(bad)[0].piece;
+    let of_piece =
+        |asked: Vec<BlockSpan>| asked.into_iter().filter(move |span| span.piece == piece);
+    rig.answer(bad, block(piece.0, 0));
+    rig.torrent.handle_disconnected(rig.now, bad);
+    rig.take();
+    rig.say(good, [Message::Unchoke]);
+    for span in of_piece(rig.requests(good)) {
+        rig.answer(good, span);
+    }
+    assert_eq!(rig.completed(), [piece.0]);
+    let check = PieceCheck::Failed {
+        digests: GUILTY_FIRST.map(|good| good.map(digest)).to_vec(),
+    };
+    rig.torrent.handle_piece_checked(rig.now, piece, check);
+    rig.take();
+    let third = rig.connect_seed(3);
+    // But for what is left of a piece that others are at.
+    let begun = rig.requests(third);
+    let first = begun.iter().position(|span| span.offset == 0).unwrap();
+    assert_eq!(begun[first].piece, piece);
+}
+
+#[test]
+fn a_suspect_that_leaves_a_piece_leaves_nothing_in_it() {
+    for way in ["rejects", "chokes", "is silent", "goes"] {
+        let mut rig = Rig::new(config(0, 40));
+        let (suspect, other) = (rig.connect_seed(1), connect_silent(&mut rig, 2));
+        let asked = rig.requests(suspect);
+        let piece = asked[0].piece;
+        rig.answer(suspect, asked[0]);
+        rig.say(suspect, [Message::Choke]);
+        rig.say(
+            suspect,
+            asked[1..].iter().map(|&span| Message::Reject(span)),
+        );
+        rig.take();
+        rig.say(other, [Message::Unchoke]);
+        for span in rig.requests(other) {
+            if span.piece == piece {
+                rig.answer(other, span);
+            }
+        }
+        let check = PieceCheck::Failed {
+            digests: GUILTY_FIRST.map(|good| good.map(digest)).to_vec(),
+        };
+        rig.torrent.handle_piece_checked(rig.now, piece, check);
+        rig.take();
+        // It begins a piece of its own and sends one block of it.
+        rig.say(suspect, [Message::Unchoke]);
+        let asked = rig.requests(suspect);
+        let own = asked[0].piece;
+        rig.answer(suspect, asked[0]);
+        assert!(
+            rig.torrent.partial().any(|(piece, _)| piece == own),
+            "{way}"
+        );
+        rig.take();
+        match way {
+            "rejects" => rig.say(suspect, [Message::Reject(asked[1])]),
+            "chokes" => rig.say(suspect, [Message::Choke]),
+            "is silent" => rig.wait(Duration::from_secs(45)),
+            _ => rig.torrent.handle_disconnected(rig.now, suspect),
+        }
+        rig.drain();
+        let discard = Action::DiscardPiece { piece: own };
+        assert!(rig.actions.contains(&discard), "{way}");
+        assert!(
+            rig.torrent.partial().all(|(piece, _)| piece != own),
+            "{way}"
+        );
+    }
+}
+
+#[test]
+fn a_suspect_cannot_sit_on_the_last_piece() {
+    let mut rig = Rig::new(one_wanted(None));
+    let (slow, good) = (rig.connect_seed(1), connect_silent(&mut rig, 2));
+    two_contributors(&mut rig, slow, good);
+    rig.say(good, [Message::Choke]);
+    rig.say(slow, [Message::Unchoke]);
+    fail_with(&mut rig, GUILTY_FIRST);
+    rig.say(good, [Message::Unchoke]);
+    // It has all of it to itself, and sends just enough not to be taken for dead.
+    let asked = rig.requests(slow);
+    assert_eq!((asked.len(), rig.requests(good).len()), (4, 0));
+    for span in asked.into_iter().take(3) {
+        assert_eq!(rig.requests(good), []);
+        rig.wait(Duration::from_secs(19));
+        rig.answer(slow, span);
+    }
+    rig.wait(Duration::from_secs(10));
+    assert_ne!(rig.requests(good), []);
+}
+
+#[test]
+fn those_that_are_alike_take_turns() {
+    let now = Rig::new(config(0, 1)).now;
+    let (a, b) = (contributor(1), contributor(2));
+    let mut evidence = SmartBan::default();
+    let piece = PieceIndex(0);
+    let copy = || [(0, a, digest(true)), (1, b, digest(true))];
+    let kept = |evidence: &SmartBan| {
+        let kept = |who, other| evidence.is_kept_from(now, piece, &who, [other].into_iter());
+        (kept(a, b), kept(b, a))
+    };
+    assert_eq!(kept(&evidence), (false, false));
+    evidence.record(now, piece, copy());
+    assert_eq!(kept(&evidence), (false, false));
+    evidence.record(now, piece, copy());
+    let first = kept(&evidence);
+    evidence.record(now, piece, copy());
+    let second = kept(&evidence);
+    assert!(first.0 != first.1 && second == (first.1, first.0));
+    // One that had no part in it comes before both, and for some time only.
+    assert!(evidence.is_kept_from(now, piece, &a, [contributor(3)].into_iter()));
+    let later = now + Duration::from_mins(10);
+    assert!(!evidence.is_kept_from(later, piece, &a, [contributor(3)].into_iter()));
+}
+
+fn contributor(index: u32) -> Contributor {
+    Contributor {
+        key: PeerKey::for_tests(index),
+        address: SocketAddr::from(([10, 0, 0, index as u8], 6_881)),
+        peer_id: PeerId([index as u8; 20]),
+    }
 }
 
 #[test]
 fn the_evidence_is_bounded_and_the_oldest_goes_first() {
     let mut evidence = SmartBan::default();
     let now = Rig::new(config(0, 1)).now;
-    let who = |index: u32| Contributor {
-        key: PeerKey::for_tests(index),
-        address: SocketAddr::from(([10, 0, 0, index as u8], 6_881)),
-        peer_id: PeerId([index as u8; 20]),
-    };
+    let who = contributor;
     let bad = |count: u32| (0..count).map(move |block| (block, who(block % 200), digest(false)));
     for piece in 0..1_000 {
         evidence.record(now, PieceIndex(piece), bad(64));
