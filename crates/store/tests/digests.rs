@@ -99,7 +99,7 @@ fn what_was_there_before_is_nobodys() {
     let rig = Rig::new(1 << 20);
     let start = rig.sample.geometry().piece_start(PIECE);
     rig.storage
-        .write_at(start, &[IoSlice::new(&[0; 32_768])])
+        .write_at(start, &[IoSlice::new(&vec![0; 32_768])])
         .unwrap();
     let mut restored = Bitfield::new(4);
     restored.set(PieceIndex(1));

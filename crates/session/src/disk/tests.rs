@@ -8,7 +8,7 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 use headwater_metainfo::{
-    Bitfield, BlockSpan, FileIndex, InfoHash, PeerId, PieceGeometry, PieceIndex,
+    Bitfield, BlockDigest, BlockSpan, FileIndex, InfoHash, PeerId, PieceGeometry, PieceIndex,
 };
 use headwater_store::testing::Sample;
 use headwater_store::{
@@ -91,6 +91,38 @@ fn one_that_comes_alone_is_hashed_at_once() {
     assert_eq!(rig.next_batch(), 1);
     rig.submit(1);
     assert_eq!(rig.next_batch(), 1);
+}
+
+#[test]
+fn a_bad_piece_is_told_by_its_blocks_and_so_is_a_good_copy() {
+    let rig = Rig::new(1, 1);
+    let piece = PieceIndex(0);
+    let blocks: Vec<_> = rig.sample.geometry().blocks(piece).collect();
+    let (good, bad) = (rig.sample.block(blocks[0]), Bytes::from(vec![0; 16_384]));
+    rig.lane.submit([
+        Op::Store(blocks[0], good.clone()),
+        Op::Store(blocks[1], bad.clone()),
+        Op::Complete(piece),
+    ]);
+    let told = [&good, &bad].map(|block| Some(BlockDigest::of(block)));
+    match rig.events.recv_timeout(PATIENCE).unwrap() {
+        DiskEvent::Checked(mut results) => {
+            let result = results.remove(0).1.unwrap();
+            assert_eq!(result, Completed::Failed(told.to_vec()));
+        }
+        other => panic!("{other:?}"),
+    }
+    rig.submit(0);
+    assert_eq!(rig.next_batch(), 1);
+    rig.lane.digest(piece);
+    match rig.events.recv_timeout(PATIENCE).unwrap() {
+        DiskEvent::Digested(_, digests) => {
+            let good = blocks.iter().map(|&block| rig.sample.block(block));
+            let good: Vec<_> = good.map(|block| BlockDigest::of(&block)).collect();
+            assert_eq!(digests.unwrap(), good);
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Whole torrents against each other, in virtual time.
 
+mod blame;
 mod exchange;
 mod faults;
 mod net;

@@ -394,7 +394,7 @@ impl Net {
             PieceCheck::Passed
         } else {
             PieceCheck::Failed {
-                digests: self.tells_digests.then_some(digests).unwrap_or_default(),
+                digests: if self.tells_digests { digests } else { vec![] },
             }
         };
         let now = self.now;

@@ -16,8 +16,8 @@ const MAX_DROPPED: u64 = 4 * BLOCK_LENGTH as u64;
 
 /// What a peer is told to do about pieces that failed.
 pub(super) struct Steering {
-    /// Its pieces without those that others should fetch.
-    pub(super) pieces: PeerPieces,
+    /// Its pieces without those that others should fetch, if there are such.
+    pub(super) pieces: Option<PeerPieces>,
     /// Pieces to begin first: those that failed, so that it is soon known who spoilt them, and those that it suggested.
     pub(super) preferred: SmallVec<[PieceIndex; 8]>,
 }
@@ -200,7 +200,7 @@ impl Torrent {
         self.smart_ban.is_kept_from(self.now, piece, who, others)
     }
 
-    /// What a peer that may take requests should do about pieces that failed. `None` as long as there are none.
+    /// What a peer that may take requests should do about pieces that failed. `None` as long as there are none for it.
     pub(super) fn steer(&self, key: PeerKey) -> Option<Steering> {
         if self.smart_ban.is_empty() {
             return None;
@@ -211,18 +211,22 @@ impl Torrent {
         }
         let who = peer.contributor();
         let mut steering = Steering {
-            pieces: peer.pieces.clone(),
+            pieces: None,
             preferred: SmallVec::new(),
         };
-        for piece in self.smart_ban.pieces() {
+        let picker = self.picker.as_ref()?;
+        let failed = self.smart_ban.pieces();
+        for piece in failed.filter(|&piece| picker.wants(piece) && peer.pieces.has(piece)) {
             if self.is_kept_from(piece, &who) {
-                steering.pieces.clear(piece);
+                let pieces = steering.pieces.get_or_insert_with(|| peer.pieces.clone());
+                pieces.clear(piece);
             } else {
                 steering.preferred.push(piece);
             }
         }
+        let matters = !steering.preferred.is_empty() || steering.pieces.is_some();
         steering.preferred.extend_from_slice(&peer.suggested);
-        Some(steering)
+        matters.then_some(steering)
     }
 
     /// Pieces that failed and were not fetched from one peer alone in good time are everybody's.

@@ -258,10 +258,11 @@ impl Torrent {
         if hopeless && !picker.is_endgame() || peer.rejected >= MAX_REJECTED {
             return;
         }
+        let restricted = steering.as_ref().and_then(|s| s.pieces.as_ref());
         let rate = peer.download.bytes_per_second();
         let who = Picking {
             key,
-            pieces: steering.as_ref().map_or(&peer.pieces, |s| &s.pieces),
+            pieces: restricted.unwrap_or(&peer.pieces),
             fast: rate * WHOLE_PIECE_SECONDS >= u64::from(self.geometry.piece_length()),
             parole: peer.parole,
             idle,
@@ -274,7 +275,7 @@ impl Torrent {
         let mut blocks = Vec::with_capacity(room);
         picker.pick(&who, room, &mut blocks);
         // What is kept from it may be its own again at any time.
-        let is_starved = blocks.len() < room && steering.is_none();
+        let is_starved = blocks.len() < room && restricted.is_none();
         peer.starved_at = is_starved.then(|| picker.version());
         for block in blocks {
             let Some(span) = picker.span(block) else {
