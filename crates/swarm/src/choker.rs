@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::{PeerKey, UploadSlots};
 
 /// Slots of [`UploadSlots::Auto`] at least and at most.
-const AUTO_SLOTS: (u32, u32) = (8, 64);
+const AUTO_SLOTS: (u32, u32) = (4, 64);
 
 /// A peer that wants something of us.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +33,7 @@ pub(crate) fn slots(setting: UploadSlots, bytes_per_second: u64) -> usize {
         UploadSlots::Fixed(slots) => slots as usize,
         UploadSlots::Auto => {
             let rate = (bytes_per_second / 1024) as f64;
-            (((rate * 0.6).sqrt() as u32).clamp(AUTO_SLOTS.0, AUTO_SLOTS.1)) as usize
+            (((rate * crate::tune::t!("SF",0.06)).sqrt() as u32).clamp(AUTO_SLOTS.0, AUTO_SLOTS.1)) as usize
         }
     }
 }

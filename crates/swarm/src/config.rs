@@ -48,7 +48,8 @@ pub enum Activity {
 /// How many peers are unchoked at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UploadSlots {
-    /// As many as the upload rate feeds: 8, growing with its square root to 64.
+    /// As many as the upload rate feeds: 4 at least, growing with its square root to 64. Only peers that do ask for something count, so
+    /// that the rate does not suffer from those that are unchoked and have nothing to ask for.
     Auto,
     /// This many.
     Fixed(u32),
@@ -96,7 +97,7 @@ impl Default for Limits {
             max_known_peers: 3_000,
             upload_slots: UploadSlots::Auto,
             max_requests: 500,
-            first_requests: 32,
+            first_requests: 8,
             offered_requests: 500,
             max_incoming_requests: 2_000,
             serve_window: 1024 * 1024,

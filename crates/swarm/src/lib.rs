@@ -114,3 +114,17 @@ pub use torrent::Torrent;
 
 #[cfg(test)]
 mod tests;
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub mod tune {
+    pub fn get(name: &str, default: f64) -> f64 {
+        std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+    }
+    macro_rules! t {
+        ($name:literal, $default:expr) => {{
+            static V: std::sync::OnceLock<f64> = std::sync::OnceLock::new();
+            *V.get_or_init(|| crate::tune::get($name, $default))
+        }};
+    }
+    pub(crate) use t;
+}

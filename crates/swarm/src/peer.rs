@@ -1,7 +1,7 @@
 //! One connected peer.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use headwater_metainfo::{PeerId, PieceIndex};
 use headwater_wire::Reserved;
@@ -18,6 +18,9 @@ use crate::{Connected, Direction, Limits, PeerKey, PeerSource};
 
 /// Pieces at most that a peer may allow or suggest.
 const MAX_HINTS: usize = 64;
+
+/// Time without anything to send after which an upload slot is idle.
+const IDLE_SLOT: Duration = Duration::from_secs(1);
 
 /// What a peer told with the extension protocol (BEP 10).
 #[derive(Debug, Clone, Default)]
@@ -80,6 +83,8 @@ pub(crate) struct Peer {
     pub(crate) uploaded: u64,
     /// When it was last choked or unchoked.
     pub(crate) choke_changed: Instant,
+    /// When it was last sent a block.
+    pub(crate) served_at: Option<Instant>,
     /// When it was last given the optimistic slot.
     pub(crate) optimistic_at: Option<Instant>,
 }
@@ -127,6 +132,7 @@ impl Peer {
             upload: Rate::default(),
             uploaded: 0,
             choke_changed: now,
+            served_at: None,
             optimistic_at: None,
         }
     }
@@ -142,6 +148,14 @@ impl Peer {
     /// Whether it occupies an upload slot.
     pub(crate) fn takes_slot(&self) -> bool {
         self.is_interested && !self.am_choking
+    }
+
+    /// Whether it makes use of its upload slot: something of what it asked for is to be sent, or was just now, or it has hardly
+    /// had time to ask.
+    pub(crate) fn uses_slot(&self, now: Instant) -> bool {
+        let recent = |then: Instant| now.saturating_duration_since(then) < IDLE_SLOT;
+        let busy = self.uploads.len() > 0 || self.served_at.is_some_and(recent);
+        self.takes_slot() && (busy || recent(self.choke_changed))
     }
 
     /// Whether it will ever take anything.

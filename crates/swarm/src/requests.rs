@@ -8,8 +8,9 @@ use headwater_metainfo::BLOCK_LENGTH;
 use crate::Limits;
 use crate::picker::BlockId;
 
-/// Time's worth of a peer's rate that is kept outstanding.
-const QUEUE_SECONDS: u64 = 3;
+/// Time's worth of a peer's rate that is kept outstanding beside what its distance takes. More would keep pieces from being begun
+/// elsewhere, and would ask a seed for pieces that it has given to others meanwhile.
+const QUEUE_TIME: Duration = Duration::from_secs(1);
 /// Requests at least that are kept outstanding.
 const MIN_TARGET: u32 = 2;
 /// What a peer that says nothing about it takes (`reqq`, BEP 10).
@@ -42,8 +43,9 @@ pub(crate) enum Asked {
 
 /// The requests that are outstanding to one peer.
 ///
-/// How many there should be follows the peer's rate: three seconds' worth, so that the peer never runs dry and no
-/// block waits for long behind others. Until the rate stops growing, each block that arrives adds one (slow start).
+/// How many there should be follows the peer's rate and its distance: as much as it sends in a second and in the time of its
+/// quickest answer, so that it never runs dry and no block waits for long behind others. Until the rate stops growing, each
+/// block that arrives adds one (slow start).
 #[derive(Debug, Clone)]
 pub(crate) struct RequestQueue {
     outstanding: VecDeque<Request>,
@@ -56,6 +58,8 @@ pub(crate) struct RequestQueue {
     waiting_since: Instant,
     /// Mean time between two blocks, and its mean deviation, in seconds.
     pace: Option<(f64, f64)>,
+    /// The shortest time in which a request was ever answered: there and back, and little else.
+    quickest: Option<Duration>,
     snubbed: bool,
 }
 
@@ -71,6 +75,7 @@ impl RequestQueue {
             last_rate: 0,
             waiting_since: now,
             pace: None,
+            quickest: None,
             snubbed: false,
         }
     }
@@ -123,6 +128,10 @@ impl RequestQueue {
 
     /// A block arrived.
     pub(crate) fn receive(&mut self, now: Instant, block: BlockId) -> Asked {
+        if let Some(request) = self.outstanding.iter().find(|request| request.block == block) {
+            let answered_in = now.saturating_duration_since(request.sent);
+            self.quickest = Some(self.quickest.map_or(answered_in, |least| least.min(answered_in)));
+        }
         let asked = self.take(block);
         if asked == Asked::Never {
             return asked;
@@ -204,8 +213,9 @@ impl RequestQueue {
         }
         self.slow_start = false;
         self.last_rate = bytes_per_second;
-        let blocks = bytes_per_second * QUEUE_SECONDS / u64::from(BLOCK_LENGTH);
-        let blocks = blocks.min(u64::from(u32::MAX)) as u32;
+        let time = QUEUE_TIME + self.quickest.unwrap_or_default();
+        let blocks = bytes_per_second as f64 * time.as_secs_f64() / f64::from(BLOCK_LENGTH);
+        let blocks = blocks as u32;
         self.target = blocks.max(MIN_TARGET).min(self.ceiling);
     }
 

@@ -1,13 +1,17 @@
 //! Upload slots: who has one, and the rounds in which they are given anew.
 
-use std::time::Instant;
+use std::cmp::Reverse;
+use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
 use super::Torrent;
 use crate::choker::{self, Candidate};
 use crate::peer::Peer;
-use crate::{Activity, PeerKey};
+use crate::{Activity, PeerKey, UploadSlots};
+
+/// Time at least between two looks for free slots.
+const FILL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Torrent {
     /// Peers that are unchoked and want something.
@@ -15,19 +19,50 @@ impl Torrent {
         self.peers.iter().filter(|peer| peer.takes_slot()).count()
     }
 
-    /// Unchokes peers at once while there are slots for them.
-    pub(super) fn fill_slots(&mut self, now: Instant) {
-        if self.activity != Activity::Active {
+    /// A peer wants something: it gets a slot at once if one is open.
+    pub(super) fn welcome(&mut self, now: Instant, key: PeerKey) {
+        let choked = self.peers.get(key).is_some_and(|peer| peer.am_choking);
+        if choked && self.open_slots > 0 && self.activity == Activity::Active {
+            self.open_slots -= 1;
+            self.unchoke(now, key);
+        } else {
+            self.out.fill_slots = true;
+        }
+    }
+
+    /// Gives slots that are free, or not made use of, to peers that wait for one.
+    ///
+    /// It looks at every peer, and is therefore done ten times a second at most.
+    pub(super) fn fill_slots(&mut self) {
+        let now = self.now;
+        let due = now.saturating_duration_since(self.clock.filled) >= FILL_INTERVAL;
+        if !due || !std::mem::take(&mut self.out.fill_slots) || self.activity != Activity::Active {
             return;
         }
-        let free = self.slots.saturating_sub(self.occupied_slots());
+        self.clock.filled = now;
+        let free = self.slots.saturating_sub(self.used_slots(now));
+        self.open_slots = free;
         if free == 0 {
             return;
         }
         let mut waiting = self.candidates(|peer| peer.am_choking);
-        waiting.sort_by_key(|peer| (peer.snubbed, peer.since, peer.tie));
-        for peer in waiting.iter().take(free) {
+        // Those first who give most, so that whoever gives nothing waits until there are slots that nobody else can use.
+        waiting.sort_by_key(|peer| (peer.snubbed, Reverse(peer.gives), peer.since, peer.tie));
+        waiting.truncate(free);
+        self.open_slots = free - waiting.len();
+        for peer in waiting {
             self.unchoke(now, peer.key);
+        }
+    }
+
+    /// Slots that are taken. With automatic slots, one that is not made use of counts as free.
+    fn used_slots(&self, now: Instant) -> usize {
+        match self.limits.upload_slots {
+            UploadSlots::Fixed(_) => self.occupied_slots(),
+            UploadSlots::Auto => {
+                let users = self.peers.iter().filter(|peer| peer.uses_slot(now));
+                users.count()
+            }
         }
     }
 
@@ -43,6 +78,7 @@ impl Torrent {
                 self.choke(now, key);
             }
         }
+        self.out.fill_slots = true;
     }
 
     fn choose_unchoked(&mut self, now: Instant) -> Vec<PeerKey> {

@@ -17,6 +17,12 @@ use crate::{
 
 /// A connection that lasted this long was none that failed.
 const GOOD_SESSION: Duration = Duration::from_secs(30);
+/// Age at which a connection over which nothing goes may have to make room for a new one.
+const TURNOVER: Duration = Duration::from_secs(10);
+/// Share of the connections that is kept for those who connect to us.
+const RESERVED: (usize, usize) = (2, 5);
+/// Time after which it is not kept any longer if nobody ever did.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Addresses at most that are known to lead to one connected peer.
 const MAX_LISTED: usize = 8;
 
@@ -111,10 +117,23 @@ impl Torrent {
             }
             self.disconnect(now, existing, DisconnectReason::Duplicate);
         }
-        if self.peers.len() >= self.limits.max_peers {
+        if self.peers.len() >= self.limits.max_peers && !self.make_room(now) {
             return Err(Refused::Full);
         }
         Ok(inherited)
+    }
+
+    /// Closes the connection that is of least use, if there is one over which nothing goes: so that a swarm in which everybody has all the
+    /// connections that it may have does not fall apart into those who know each other and the others.
+    fn make_room(&mut self, now: Instant) -> bool {
+        let idle_since = |peer: &&Peer| now.saturating_duration_since(peer.connected_at) >= TURNOVER;
+        let idle = self.peers.iter().filter(idle_since).filter(|peer| is_idle(peer));
+        let Some(victim) = idle.min_by_key(|peer| (peer.am_interested, peer.connected_at)) else {
+            return false;
+        };
+        let victim = victim.key;
+        self.disconnect(now, victim, DisconnectReason::Full);
+        true
     }
 
     /// A connected peer that is the same as the one at the other end of a new connection.
@@ -180,6 +199,7 @@ impl Torrent {
         if let Some(ip) = connected.local_ip {
             self.list.learn_own_ip(ip);
         }
+        self.found_by_others |= connected.direction == Direction::Incoming;
         if connected.direction == Direction::Outgoing {
             self.link(now, key, connected.address);
         }
@@ -218,7 +238,9 @@ impl Torrent {
     /// Closes a connection of our own accord.
     pub(super) fn disconnect(&mut self, now: Instant, key: PeerKey, reason: DisconnectReason) {
         let how = match reason {
-            DisconnectReason::Stopped | DisconnectReason::LostPiece => Parting::Released,
+            DisconnectReason::Stopped | DisconnectReason::LostPiece | DisconnectReason::Full => {
+                Parting::Released
+            }
             // Of a duplicate, the connection that stays has the address.
             DisconnectReason::Redundant | DisconnectReason::Duplicate => Parting::Redundant,
             DisconnectReason::Idle => Parting::Lost { useful: false },
@@ -260,9 +282,7 @@ impl Torrent {
         });
         self.out.all_hungry = true;
         self.out.dial = true;
-        if peer.takes_slot() {
-            self.fill_slots(now);
-        }
+        self.out.fill_slots |= peer.takes_slot();
         if self.peers.is_empty() {
             self.clock.tick = None;
         }
@@ -270,9 +290,20 @@ impl Torrent {
 
     /// Whether connections may be opened.
     pub(super) fn may_dial(&self) -> bool {
-        let room = self.peers.len() + self.list.dialling() < self.limits.max_peers;
+        let room = self.peers.len() + self.list.dialling() < self.dial_limit();
         let half_open = self.list.dialling() < self.limits.max_half_open;
         self.activity != Activity::Stopped && room && half_open
+    }
+
+    /// Connections up to which we open further ones. The rest are left to those who find us, or those who come early would have
+    /// taken all places by the time others come. Where nobody finds us, we take them ourselves.
+    fn dial_limit(&self) -> usize {
+        let max = self.limits.max_peers;
+        let alone = self.now.saturating_duration_since(self.clock.started) >= PATIENCE;
+        if alone && !self.found_by_others {
+            return max;
+        }
+        max - max * RESERVED.0 / RESERVED.1
     }
 
     pub(super) fn dial(&mut self) {
@@ -282,4 +313,10 @@ impl Torrent {
             self.out.actions.push_back(Action::Dial { address, source });
         }
     }
+}
+
+/// Whether nothing goes over a connection, either way, now or soon.
+fn is_idle(peer: &Peer) -> bool {
+    let rate = peer.download.bytes_per_second() + peer.upload.bytes_per_second();
+    rate == 0 && peer.requests.is_empty() && peer.uploads.len() == 0
 }

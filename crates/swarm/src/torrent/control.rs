@@ -28,7 +28,7 @@ impl Torrent {
         }
         match activity {
             Activity::Active => {
-                self.fill_slots(now);
+                self.out.fill_slots = true;
                 for key in self.peers.keys() {
                     self.drop_if_redundant(now, key);
                 }

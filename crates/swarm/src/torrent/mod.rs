@@ -94,6 +94,8 @@ pub struct Torrent {
     picker: Option<Picker>,
     sequential: bool,
     backlogged: bool,
+    /// Somebody connected to us.
+    found_by_others: bool,
     peers: Peers,
     list: PeerList,
     bans: Bans,
@@ -103,6 +105,8 @@ pub struct Torrent {
     now: Instant,
     clock: Clock,
     slots: usize,
+    /// Of these, how many nobody wanted when they were last filled.
+    open_slots: usize,
     out: Outbox,
     download: Rate,
     upload: Rate,
@@ -113,10 +117,13 @@ pub struct Torrent {
 /// When something is due.
 #[derive(Debug)]
 struct Clock {
+    started: Instant,
     last_tick: Instant,
     /// The next tick. There is none while nobody is connected.
     tick: Option<Instant>,
     choke_round: Instant,
+    /// When upload slots were last filled.
+    filled: Instant,
     rounds: u32,
 }
 
@@ -131,6 +138,8 @@ struct Outbox {
     all_hungry: bool,
     /// Dials may be possible.
     dial: bool,
+    /// Upload slots may be free.
+    fill_slots: bool,
 }
 
 impl Outbox {
@@ -154,11 +163,14 @@ impl Torrent {
             slots: choker::slots(config.limits.upload_slots, 0),
             list: PeerList::new(config.limits.max_known_peers, config.listen_port),
             clock: Clock {
+                started: now,
                 last_tick: now,
                 tick: None,
                 choke_round: now + config.limits.choke_interval,
+                filled: now,
                 rounds: 0,
             },
+            open_slots: choker::slots(config.limits.upload_slots, 0),
             limits: config.limits,
             listen_port: config.listen_port,
             client: config.client,
@@ -169,6 +181,7 @@ impl Torrent {
             picker: None,
             sequential: false,
             backlogged: false,
+            found_by_others: false,
             peers: Peers::default(),
             bans: Bans::default(),
             smart_ban: SmartBan::default(),
@@ -226,6 +239,7 @@ impl Torrent {
     /// Does what follows from everything that was handled since the last time.
     fn settle(&mut self) {
         self.fill_requests();
+        self.fill_slots();
         if std::mem::take(&mut self.out.dial) {
             self.dial();
         }

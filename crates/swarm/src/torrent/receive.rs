@@ -49,7 +49,7 @@ impl Torrent {
             Message::Choke => self.receive_choke(key),
             Message::Unchoke => self.receive_unchoke(key),
             Message::Interested => self.receive_interested(now, key),
-            Message::NotInterested => self.receive_not_interested(now, key),
+            Message::NotInterested => self.receive_not_interested(key),
             Message::Cancel(block) => self.receive_cancel(now, key, block),
             // Nothing to do: a sign of life, the port of a DHT node, hashes of v2 torrents that nobody asked for.
             Message::KeepAlive
@@ -196,15 +196,15 @@ impl Torrent {
             return;
         };
         peer.is_interested = true;
-        self.fill_slots(now);
+        self.welcome(now, key);
     }
 
-    fn receive_not_interested(&mut self, now: Instant, key: PeerKey) {
+    fn receive_not_interested(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
         peer.is_interested = false;
-        self.fill_slots(now);
+        self.out.fill_slots = true;
     }
 
     pub(super) fn require_fast(&self, key: PeerKey) -> Verdict {

@@ -48,6 +48,7 @@ impl Torrent {
             self.clock.rounds = self.clock.rounds.wrapping_add(1);
         }
         self.out.all_hungry = true;
+        self.out.fill_slots = true;
     }
 
     fn check_peer(&mut self, now: Instant, key: PeerKey) {

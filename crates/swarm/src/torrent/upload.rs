@@ -28,11 +28,13 @@ impl Torrent {
         }
         let length = u64::from(block.length);
         from.last_sent = now;
+        from.served_at = Some(now);
         from.upload.add(length);
         from.uploaded += length;
         self.upload.add(length);
         self.stats.uploaded += length;
         self.serve(peer);
+        self.out.fill_slots = true;
     }
 
     /// A block of [`Action::ServeBlock`] could not be read. The peer is told, if it can be, and the piece should be

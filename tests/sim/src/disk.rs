@@ -1,0 +1,93 @@
+//! A peer's disk: how fast it is, what fails, and which blocks on it are spoilt.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use headwater_metainfo::{BlockSpan, PieceIndex};
+
+use crate::packet::is_spoilt;
+use crate::time::{Rate, Time};
+
+/// Time's worth of work past which a disk is behind.
+const BACKLOG: Duration = Duration::from_secs(2);
+
+/// What a disk is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskSpec {
+    /// Reading and writing, in turn.
+    pub rate: Rate,
+    /// Pieces in a thousand that cannot be written at the first try.
+    pub write_errors: u16,
+    /// Blocks in a thousand that cannot be read; their pieces are lost.
+    pub read_errors: u16,
+}
+
+impl Default for DiskSpec {
+    fn default() -> Self {
+        Self {
+            rate: Rate::UNLIMITED,
+            write_errors: 0,
+            read_errors: 0,
+        }
+    }
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Disk {
+    pub(crate) spec: DiskSpec,
+    busy_until: Time,
+    spoilt: BTreeSet<(PieceIndex, u32)>,
+}
+
+impl Disk {
+    pub(crate) fn new(spec: DiskSpec) -> Self {
+        Self {
+            spec,
+            busy_until: Time::ZERO,
+            spoilt: BTreeSet::new(),
+        }
+    }
+
+    /// Gives it something to do, and says when that is done.
+    pub(crate) fn occupy(&mut self, now: Time, bytes: u64) -> Time {
+        self.busy_until = self.busy_until.max(now) + self.spec.rate.time_for(bytes);
+        self.busy_until
+    }
+
+    /// Whether there is more to do than is good.
+    pub(crate) fn is_behind(&self, now: Time) -> bool {
+        self.busy_until > now + BACKLOG
+    }
+
+    /// When it will have caught up.
+    pub(crate) fn caught_up_at(&self) -> Time {
+        self.busy_until - BACKLOG
+    }
+
+    pub(crate) fn store(&mut self, block: BlockSpan, data: &[u8]) {
+        let place = (block.piece, block.offset);
+        if is_spoilt(data) {
+            self.spoilt.insert(place);
+        } else {
+            self.spoilt.remove(&place);
+        }
+    }
+
+    pub(crate) fn is_good(&self, piece: PieceIndex) -> bool {
+        self.spoilt_blocks(piece).next().is_none()
+    }
+
+    pub(crate) fn discard(&mut self, piece: PieceIndex) {
+        let spoilt: Vec<_> = self.spoilt_blocks(piece).collect();
+        for offset in spoilt {
+            self.spoilt.remove(&(piece, offset));
+        }
+    }
+
+    /// The offsets of the piece's blocks that are spoilt.
+    fn spoilt_blocks(&self, piece: PieceIndex) -> impl Iterator<Item = u32> + '_ {
+        let blocks = self.spoilt.range((piece, 0)..=(piece, u32::MAX));
+        blocks.map(|&(_, offset)| offset)
+    }
+}

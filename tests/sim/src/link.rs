@@ -1,0 +1,213 @@
+//! Connections and the links that they share.
+//!
+//! What a peer sends waits in two places: with the program, from where it can still be taken back, and in the send buffer of
+//! the connection, which is small and drains at the speed of the link. The connections of a peer that have something to
+//! send take turns on its uplink, a packet each. A connection whose receiver does not keep up, having a full window of
+//! bytes under way, loses its turn.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use headwater_metainfo::BlockSpan;
+use headwater_swarm::PeerKey;
+
+use crate::agenda::TICK;
+use crate::packet::Packet;
+use crate::time::{Rate, Time};
+
+/// Bytes that the send buffer of a connection takes.
+const SEND_BUFFER: u64 = 64 * 1024;
+/// Bytes at most that are under way to a receiver.
+const WINDOW: u64 = 4 * 1024 * 1024;
+
+/// One of the two ends of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EndId {
+    pub(crate) connection: u32,
+    pub(crate) side: u8,
+}
+
+impl EndId {
+    pub(crate) const fn other(self) -> Self {
+        Self {
+            connection: self.connection,
+            side: 1 - self.side,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) ends: [End; 2],
+    /// One way.
+    pub(crate) latency: Duration,
+    pub(crate) jitter: Duration,
+}
+
+/// What one end sends and how far it has come.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) node: u32,
+    /// The brain's name for it, as long as it is open.
+    pub(crate) key: Option<PeerKey>,
+    /// With the program.
+    waiting: VecDeque<Packet>,
+    /// In the send buffer.
+    buffered: VecDeque<Packet>,
+    buffered_bytes: u64,
+    in_flight: u64,
+    /// It is in its node's round.
+    pub(crate) takes_turns: bool,
+    /// When the latest packet of each lane arrives: packets do not overtake each other.
+    due: [Time; 2],
+    /// Blocks that are being read from disk.
+    pub(crate) reading: Vec<BlockSpan>,
+}
+
+impl End {
+    pub(crate) fn new(node: u32) -> Self {
+        Self {
+            node,
+            key: None,
+            waiting: VecDeque::new(),
+            buffered: VecDeque::new(),
+            buffered_bytes: 0,
+            in_flight: 0,
+            takes_turns: false,
+            due: [Time::ZERO; 2],
+            reading: Vec::new(),
+        }
+    }
+
+    /// Forgets everything that was to be sent.
+    pub(crate) fn close(&mut self) {
+        self.key = None;
+        self.waiting = VecDeque::new();
+        self.buffered = VecDeque::new();
+        self.buffered_bytes = 0;
+        self.reading = Vec::new();
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.buffered.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, packet: Packet) {
+        self.waiting.push_back(packet);
+    }
+
+    /// Moves what fits into the send buffer; the blocks among it are `sent` as far as the program is concerned.
+    pub(crate) fn fill_buffer(&mut self, mut sent: impl FnMut(BlockSpan)) {
+        while self.buffered_bytes < SEND_BUFFER
+            && let Some(packet) = self.waiting.pop_front()
+        {
+            self.buffered_bytes += packet.length();
+            if let Packet::Block { span, .. } = &packet {
+                sent(*span);
+            }
+            self.buffered.push_back(packet);
+        }
+    }
+
+    /// Takes a block back; false if it is in the send buffer, or gone.
+    pub(crate) fn take_back(&mut self, block: BlockSpan) -> bool {
+        let same =
+            |packet: &Packet| matches!(packet, Packet::Block { span, .. } if *span == block);
+        let at = self.waiting.iter().position(same);
+        at.and_then(|at| self.waiting.remove(at)).is_some()
+    }
+
+    /// Whether the link may take something from it.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.buffered.is_empty() && self.in_flight < WINDOW
+    }
+
+    pub(crate) fn transmit(&mut self) -> Option<Packet> {
+        let packet = self.buffered.pop_front()?;
+        self.buffered_bytes -= packet.length();
+        if let Packet::Block { .. } = packet {
+            self.in_flight += packet.length();
+        }
+        Some(packet)
+    }
+
+    pub(crate) fn delivered(&mut self, bytes: u64) {
+        self.in_flight = self.in_flight.saturating_sub(bytes);
+    }
+
+    /// When a packet arrives that would do so at `arrival` if it were alone.
+    pub(crate) fn schedule(&mut self, arrival: Time, overtakes: bool) -> Time {
+        let lane = &mut self.due[usize::from(overtakes)];
+        *lane = arrival.max(*lane);
+        *lane
+    }
+
+    /// When everything that was sent has arrived.
+    pub(crate) fn last_due(&self) -> Time {
+        self.due[0].max(self.due[1])
+    }
+}
+
+/// What a node sends through.
+#[derive(Debug)]
+pub(crate) struct Uplink {
+    pub(crate) rate: Rate,
+    pub(crate) busy_until: Time,
+    /// Bytes of small messages, which go ahead of everything and delay what comes after them.
+    pub(crate) debt: u64,
+    pub(crate) turns: VecDeque<EndId>,
+    /// It will look for something to send at [`busy_until`](Self::busy_until).
+    pub(crate) is_scheduled: bool,
+}
+
+impl Uplink {
+    pub(crate) fn new(rate: Rate) -> Self {
+        Self {
+            rate,
+            busy_until: Time::ZERO,
+            debt: 0,
+            turns: VecDeque::new(),
+            is_scheduled: false,
+        }
+    }
+
+    /// Whether it can take something in the tick that begins at `now`.
+    pub(crate) fn is_free(&self, now: Time) -> bool {
+        self.busy_until < now + TICK
+    }
+
+    /// Sends so many bytes, and says when the last one is out.
+    pub(crate) fn send(&mut self, now: Time, bytes: u64) -> Time {
+        // What it was busy with may have ended since the last tick.
+        let start = if self.busy_until + TICK >= now {
+            self.busy_until
+        } else {
+            now
+        };
+        self.busy_until = start + self.rate.time_for(bytes + std::mem::take(&mut self.debt));
+        self.busy_until
+    }
+}
+
+/// What a node receives through.
+#[derive(Debug)]
+pub(crate) struct Downlink {
+    pub(crate) rate: Rate,
+    busy_until: Time,
+}
+
+impl Downlink {
+    pub(crate) fn new(rate: Rate) -> Self {
+        Self {
+            rate,
+            busy_until: Time::ZERO,
+        }
+    }
+
+    /// When so many bytes are through, of which the last one arrives at `arrival`.
+    pub(crate) fn receive(&mut self, arrival: Time, bytes: u64) -> Time {
+        self.busy_until = arrival.max(self.busy_until + self.rate.time_for(bytes));
+        self.busy_until
+    }
+}
