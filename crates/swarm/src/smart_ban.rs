@@ -13,8 +13,9 @@ use crate::picker::Contributor;
 const MAX_CASES: usize = 64;
 /// Blocks at most of which it is kept: two copies of a piece of the greatest length. About 2 MiB.
 const MAX_BLOCKS: usize = 65_536;
-/// How long a piece is kept from those who may have spoilt it, for each time that it failed.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a piece is kept from those who may have spoilt it, for each time that it failed: the others may be slow, and the last
+/// piece must not wait for them for long.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The evidence, oldest first.
 ///

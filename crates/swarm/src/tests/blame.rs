@@ -273,7 +273,9 @@ fn what_failed_is_begun_first() {
 #[test]
 fn a_suspect_that_leaves_a_piece_leaves_nothing_in_it() {
     for way in ["rejects", "chokes", "is silent", "goes"] {
-        let mut rig = Rig::new(config(0, 40));
+        let mut configuration = config(0, 40);
+        configuration.limits.first_requests = 32;
+        let mut rig = Rig::new(configuration);
         let (suspect, other) = (rig.connect_seed(1), connect_silent(&mut rig, 2));
         let asked = rig.requests(suspect);
         let piece = asked[0].piece;
@@ -297,7 +299,8 @@ fn a_suspect_that_leaves_a_piece_leaves_nothing_in_it() {
         rig.take();
         // It begins a piece of its own and sends one block of it.
         rig.say(suspect, [Message::Unchoke]);
-        let asked = rig.requests(suspect);
+        let mut asked = rig.requests(suspect);
+        asked.retain(|span| span.piece != piece);
         let own = asked[0].piece;
         rig.answer(suspect, asked[0]);
         assert!(
@@ -335,10 +338,10 @@ fn a_suspect_cannot_sit_on_the_last_piece() {
     assert_eq!((asked.len(), rig.requests(good).len()), (4, 0));
     for span in asked.into_iter().take(3) {
         assert_eq!(rig.requests(good), []);
-        rig.wait(Duration::from_secs(19));
+        rig.wait(Duration::from_secs(3));
         rig.answer(slow, span);
     }
-    rig.wait(Duration::from_secs(10));
+    rig.wait(Duration::from_secs(5));
     assert_ne!(rig.requests(good), []);
 }
 

@@ -217,6 +217,7 @@ fn big(seed: u64, pieces: u32) -> Config {
     let length = BLOCKS * 16_384;
     big.geometry = PieceGeometry::new(u64::from(pieces * length), length.into()).unwrap();
     big.seed = seed;
+    big.limits.first_requests = 32;
     big
 }
 
