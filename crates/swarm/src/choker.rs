@@ -7,7 +7,6 @@ use crate::{PeerKey, UploadSlots};
 
 /// Slots of [`UploadSlots::Auto`] at least and at most.
 
-
 /// A peer that wants something of us.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Candidate {
@@ -33,7 +32,8 @@ pub(crate) fn slots(setting: UploadSlots, bytes_per_second: u64) -> usize {
         UploadSlots::Fixed(slots) => slots as usize,
         UploadSlots::Auto => {
             let rate = (bytes_per_second / 1024) as f64;
-            (((rate * crate::tune::t!("SF",0.06)).sqrt() as u32).clamp(crate::tune::t!("MS",4.0) as u32, 64)) as usize
+            (((rate * crate::tune::t!("SF", 0.06)).sqrt() as u32)
+                .clamp(crate::tune::t!("MS", 4.0) as u32, 64)) as usize
         }
     }
 }

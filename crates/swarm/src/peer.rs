@@ -8,6 +8,7 @@ use headwater_wire::Reserved;
 use headwater_wire::extension::ExtensionIds;
 use smallvec::SmallVec;
 
+use crate::bans::Bans;
 use crate::picker::Contributor;
 use crate::pieces::PeerPieces;
 use crate::rate::Rate;
@@ -168,7 +169,10 @@ impl Peer {
     /// Whether it makes use of its upload slot: something of what it asked for is to be sent, or was just now, or it has hardly
     /// had time to ask.
     pub(crate) fn uses_slot(&self, now: Instant) -> bool {
-        let recent = |then: Instant| now.saturating_duration_since(then) < Duration::from_secs_f64(crate::tune::t!("IS", 1.0));
+        let recent = |then: Instant| {
+            now.saturating_duration_since(then)
+                < Duration::from_secs_f64(crate::tune::t!("IS", 1.0))
+        };
         let busy = self.uploads.len() > 0 || self.served_at.is_some_and(recent);
         self.takes_slot() && (busy || recent(self.choke_changed))
     }
@@ -184,6 +188,10 @@ impl Peer {
             address: self.address,
             peer_id: self.peer_id,
         }
+    }
+
+    pub(crate) fn is_one_of(&self, bans: &Bans) -> bool {
+        bans.has(self.address, self.peer_id)
     }
 
     /// Notes a piece that it serves even while it chokes us.

@@ -132,9 +132,16 @@ impl RequestQueue {
 
     /// A block arrived.
     pub(crate) fn receive(&mut self, now: Instant, block: BlockId) -> Asked {
-        if let Some(request) = self.outstanding.iter().find(|request| request.block == block) {
+        if let Some(request) = self
+            .outstanding
+            .iter()
+            .find(|request| request.block == block)
+        {
             let answered_in = now.saturating_duration_since(request.sent);
-            self.quickest = Some(self.quickest.map_or(answered_in, |least| least.min(answered_in)));
+            self.quickest = Some(
+                self.quickest
+                    .map_or(answered_in, |least| least.min(answered_in)),
+            );
         }
         let asked = self.take(block);
         if asked == Asked::Never {

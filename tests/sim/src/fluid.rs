@@ -16,11 +16,16 @@ use crate::spec::{NodeSpec, Start, SwarmSpec};
 /// where there are such, the last peer's time from its own arrival is set against a bound that is lower than it need be.
 pub fn fluid_bound(spec: &SwarmSpec) -> Duration {
     let givers = || spec.nodes.iter().filter(|node| node.contributes());
-    let seeds: u64 = givers().filter(|node| node.is_seed()).map(|node| node.up.0).sum();
+    let seeds: u64 = givers()
+        .filter(|node| node.is_seed())
+        .map(|node| node.up.0)
+        .sum();
     let all: f64 = givers().map(|node| node.up.0 as f64).sum();
     let takers = || spec.nodes.iter().filter(|node| node.must_finish());
     let lacks: Vec<u64> = takers().map(|node| lacking(spec, node)).collect();
-    let downlinks = takers().zip(&lacks).map(|(node, &lacks)| node.down.time_for(lacks));
+    let downlinks = takers()
+        .zip(&lacks)
+        .map(|(node, &lacks)| node.down.time_for(lacks));
     let bounds = [
         lacks.iter().sum::<u64>() as f64 / all,
         only_with_seeds(spec) as f64 / seeds as f64,
@@ -37,7 +42,9 @@ fn lacking(spec: &SwarmSpec, node: &NodeSpec) -> u64 {
         priority.is_none_or(|priority| priority.is_wanted())
     };
     let pieces = spec.geometry.pieces().filter(|&piece| !has(node, piece));
-    let sizes = pieces.filter(wanted).map(|piece| spec.geometry.piece_size(piece));
+    let sizes = pieces
+        .filter(wanted)
+        .map(|piece| spec.geometry.piece_size(piece));
     sizes.map(u64::from).sum()
 }
 
@@ -49,7 +56,9 @@ fn only_with_seeds(spec: &SwarmSpec) -> u64 {
             have.ones().for_each(|piece| _ = elsewhere.set(piece));
         }
     }
-    let missing = elsewhere.zeros().map(|piece| spec.geometry.piece_size(piece));
+    let missing = elsewhere
+        .zeros()
+        .map(|piece| spec.geometry.piece_size(piece));
     missing.map(u64::from).sum()
 }
 
@@ -83,8 +92,14 @@ mod tests {
         let bound = |nodes| fluid_bound(&swarm(nodes)).as_secs_f64();
         let fast = rates(1_000_000, 10_000_000);
         assert_eq!(bound(vec![seed(100_000), fast.clone(), fast.clone()]), 10.0);
-        assert_eq!(bound(vec![seed(1_000_000), fast.clone(), rates(0, 50_000)]), 20.0);
-        assert_eq!(bound(vec![seed(1_000_000), rates(0, 1 << 40), rates(0, 1 << 40)]), 2.0);
+        assert_eq!(
+            bound(vec![seed(1_000_000), fast.clone(), rates(0, 50_000)]),
+            20.0
+        );
+        assert_eq!(
+            bound(vec![seed(1_000_000), rates(0, 1 << 40), rates(0, 1 << 40)]),
+            2.0
+        );
     }
 
     #[test]

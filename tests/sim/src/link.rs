@@ -111,8 +111,7 @@ impl End {
 
     /// Takes a block back; false if it is in the send buffer, or gone.
     pub(crate) fn take_back(&mut self, block: BlockSpan) -> bool {
-        let same =
-            |packet: &Packet| matches!(packet, Packet::Block { span, .. } if *span == block);
+        let same = |packet: &Packet| matches!(packet, Packet::Block { span, .. } if *span == block);
         let at = self.waiting.iter().position(same);
         at.and_then(|at| self.waiting.remove(at)).is_some()
     }

@@ -63,7 +63,11 @@ impl From<&SwarmSpec> for SwarmSpecOf {
             bound: fluid_bound(spec),
             size: spec.geometry.total_size(),
             expected: spec.nodes.iter().map(|node| node.must_finish()).collect(),
-            seeds: spec.nodes.iter().map(|node| node.is_seed() && node.contributes()).collect(),
+            seeds: spec
+                .nodes
+                .iter()
+                .map(|node| node.is_seed() && node.contributes())
+                .collect(),
         }
     }
 }
@@ -112,9 +116,8 @@ impl Outcome {
 
     /// Bytes that peers received for nothing: twice, or with wrong contents.
     pub fn wasted_bytes(&self) -> u64 {
-        let wasted = |stats: &Stats| {
-            stats.wasted_duplicate + stats.wasted_failed + stats.wasted_unrequested
-        };
+        let wasted =
+            |stats: &Stats| stats.wasted_duplicate + stats.wasted_failed + stats.wasted_unrequested;
         self.peers.iter().map(|peer| wasted(&peer.stats)).sum()
     }
 }

@@ -129,13 +129,28 @@ impl Simulation {
     }
 
     fn dump(&mut self) {
-        let Some(at) = std::env::var("DUMP").ok().and_then(|v| v.parse::<f64>().ok()) else { return };
+        let Some(at) = std::env::var("DUMP")
+            .ok()
+            .and_then(|v| v.parse::<f64>().ok())
+        else {
+            return;
+        };
         let now = self.now().as_secs_f64();
-        if !(now >= at && now < at + 0.0015) { return }
+        if !(now >= at && now < at + 0.0015) {
+            return;
+        }
         for (i, n) in self.nodes.iter().enumerate() {
             let Some(t) = &n.torrent else { continue };
             let s = t.stats();
-            let mut inter = 0; let mut unch = 0; let mut inreq = 0; let mut weint = 0; let mut choked_by = 0; let mut out = 0; let mut srv=0; let mut withreq=0; let mut target=0;
+            let mut inter = 0;
+            let mut unch = 0;
+            let mut inreq = 0;
+            let mut weint = 0;
+            let mut choked_by = 0;
+            let mut out = 0;
+            let mut srv = 0;
+            let mut withreq = 0;
+            let mut target = 0;
             for p in t.peers() {
                 inter += p.is_interested as u32;
                 unch += (p.is_interested && !p.am_choking) as u32;
@@ -145,10 +160,23 @@ impl Simulation {
                 choked_by += (p.am_interested && p.is_choking) as u32;
                 out += p.requests;
                 withreq += (p.requests > 0) as u32;
-                target += if p.am_interested && !p.is_choking { p.request_target } else { 0 };
+                target += if p.am_interested && !p.is_choking {
+                    p.request_target
+                } else {
+                    0
+                };
             }
             let idle = n.up.busy_until + std::time::Duration::from_millis(20) < self.now();
-            println!("{i:4} have {:5} left {:8} {} peers {:3} slots {:2} | int {inter:3} unch {unch:2} serving {srv:2} inreq {inreq:4} up {:5}k | want {weint:3} choked {choked_by:3} asked {withreq:2} out {out:4} target {target:4} down {:5}k", t.have().count(), s.left, if idle {"IDLE"} else {"busy"}, s.peers, s.upload_slots, s.upload_rate/1024, s.download_rate/1024);
+            println!(
+                "{i:4} have {:5} left {:8} {} peers {:3} slots {:2} | int {inter:3} unch {unch:2} serving {srv:2} inreq {inreq:4} up {:5}k | want {weint:3} choked {choked_by:3} asked {withreq:2} out {out:4} target {target:4} down {:5}k",
+                t.have().count(),
+                s.left,
+                if idle { "IDLE" } else { "busy" },
+                s.peers,
+                s.upload_slots,
+                s.upload_rate / 1024,
+                s.download_rate / 1024
+            );
         }
     }
 
@@ -235,6 +263,7 @@ impl Simulation {
             }
             Action::StoreBlock { block, data } => self.node(node).disk.store(block, &data),
             Action::CompletePiece { piece } => self.complete(node, piece),
+            Action::DigestBlocks { piece } => self.digest(node, piece),
             Action::DiscardPiece { piece } => self.node(node).disk.discard(piece),
             Action::Disconnect { peer, .. } => {
                 if let Some(end) = self.node(node).ends.remove(&peer) {
@@ -270,7 +299,10 @@ impl Simulation {
     fn set_timer(&mut self, index: u32) {
         let origin = self.origin;
         let node = self.node(index);
-        let wanted = node.torrent.as_ref().and_then(headwater_swarm::Torrent::poll_timeout);
+        let wanted = node
+            .torrent
+            .as_ref()
+            .and_then(headwater_swarm::Torrent::poll_timeout);
         let Some(due) = wanted.map(|due| Time::ZERO + due.saturating_duration_since(origin)) else {
             return;
         };
@@ -286,7 +318,12 @@ impl Simulation {
             done: node.done,
             stats: node.stats(),
             banned_by: node.banned_by.clone(),
-            most_spoilt: node.spoilt.values().map(BTreeSet::len).max().unwrap_or_default() as u32,
+            most_spoilt: node
+                .spoilt
+                .values()
+                .map(BTreeSet::len)
+                .max()
+                .unwrap_or_default() as u32,
             playback: node.reader.as_ref().map(|reader: &Reader| reader.playback),
         };
         Outcome {

@@ -126,8 +126,13 @@ impl Torrent {
     /// Closes the connection that is of least use, if there is one over which nothing goes: so that a swarm in which everybody has all the
     /// connections that it may have does not fall apart into those who know each other and the others.
     fn make_room(&mut self, now: Instant) -> bool {
-        let idle_since = |peer: &&Peer| now.saturating_duration_since(peer.connected_at) >= TURNOVER;
-        let idle = self.peers.iter().filter(idle_since).filter(|peer| is_idle(peer));
+        let idle_since =
+            |peer: &&Peer| now.saturating_duration_since(peer.connected_at) >= TURNOVER;
+        let idle = self
+            .peers
+            .iter()
+            .filter(idle_since)
+            .filter(|peer| is_idle(peer));
         let Some(victim) = idle.min_by_key(|peer| (peer.am_interested, peer.connected_at)) else {
             return false;
         };
@@ -264,6 +269,7 @@ impl Torrent {
         let Some(mut peer) = self.peers.remove(key) else {
             return;
         };
+        self.leave_pieces(now, key, |_| true);
         if let Some(picker) = &mut self.picker {
             for block in peer.requests.give_up_all() {
                 picker.release(block, key);

@@ -182,7 +182,9 @@ fn one_corrupt(of: &Parameters, per_mille: u16) -> SwarmSpec {
 /// Half of the leeches accept no connections.
 pub(super) fn nat(of: &Parameters) -> SwarmSpec {
     let mut spec = equal(of);
-    leeches(&mut spec).step_by(2).for_each(|node| node.behind_nat = true);
+    leeches(&mut spec)
+        .step_by(2)
+        .for_each(|node| node.behind_nat = true);
     spec
 }
 

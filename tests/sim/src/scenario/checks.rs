@@ -51,13 +51,19 @@ pub(super) fn only_the_corrupt_is_banned(spec: &SwarmSpec, outcome: &Outcome) ->
                 format!("the corrupt peer {index} was never banned")
             }));
             let pieces = spec.geometry.piece_count();
-            complaints.extend(complain(peer.most_spoilt > FEW_PIECES.max(pieces / 100), || {
-                let most = peer.most_spoilt;
-                format!("the corrupt peer {index} spoilt {most} pieces of one peer")
-            }));
+            complaints.extend(complain(
+                peer.most_spoilt > FEW_PIECES.max(pieces / 100),
+                || {
+                    let most = peer.most_spoilt;
+                    format!("the corrupt peer {index} spoilt {most} pieces of one peer")
+                },
+            ));
         } else {
             complaints.extend(complain(!peer.banned_by.is_empty(), || {
-                format!("peer {index} is innocent and was banned by {:?}", peer.banned_by)
+                format!(
+                    "peer {index} is innocent and was banned by {:?}",
+                    peer.banned_by
+                )
             }));
         }
     }
@@ -68,7 +74,9 @@ pub(super) fn only_the_corrupt_is_banned(spec: &SwarmSpec, outcome: &Outcome) ->
 pub(super) fn playback_is_smooth(_: &SwarmSpec, outcome: &Outcome) -> Vec<String> {
     let playbacks = outcome.peers.iter().filter_map(|peer| peer.playback);
     let jerky = playbacks.filter(|playback| playback.stalled > Duration::from_secs(2));
-    jerky.map(|playback| format!("playing was not smooth: {playback:?}")).collect()
+    jerky
+        .map(|playback| format!("playing was not smooth: {playback:?}"))
+        .collect()
 }
 
 fn complain(is_wrong: bool, what: impl FnOnce() -> String) -> Vec<String> {

@@ -18,7 +18,8 @@ const OPENER: u8 = 0;
 impl Simulation {
     pub(super) fn dial(&mut self, node: u32, address: SocketAddr) {
         let now = self.now();
-        let target = node_at(address).and_then(|index| Some((index, self.nodes.get(index as usize)?)));
+        let target =
+            node_at(address).and_then(|index| Some((index, self.nodes.get(index as usize)?)));
         let Some((index, target)) = target.filter(|(_, target)| !target.spec.behind_nat) else {
             self.push(now + DIAL_TIMEOUT, node, Event::Refused(address));
             return;

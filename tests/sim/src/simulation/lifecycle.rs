@@ -32,7 +32,10 @@ impl Simulation {
         );
         let leaves = node.spec.leaves;
         // Already complete, with nothing to wait for: what is not wanted does not count.
-        let complete = node.torrent.as_ref().is_some_and(headwater_swarm::Torrent::is_complete);
+        let complete = node
+            .torrent
+            .as_ref()
+            .is_some_and(headwater_swarm::Torrent::is_complete);
         self.announce(index);
         if reads {
             self.push(now + reader::STEP, index, Event::Play);
@@ -137,7 +140,11 @@ impl Simulation {
     pub(super) fn cycle(&mut self, index: u32) {
         let node = self.node(index);
         node.chokes = !node.chokes;
-        let message = if node.chokes { Message::Choke } else { Message::Unchoke };
+        let message = if node.chokes {
+            Message::Choke
+        } else {
+            Message::Unchoke
+        };
         let mut ends: Vec<_> = node.ends.values().copied().collect();
         ends.sort_unstable_by_key(|end| end.connection);
         for end in ends {
