@@ -346,6 +346,24 @@ fn a_suspect_cannot_sit_on_the_last_piece() {
 }
 
 #[test]
+fn who_has_begun_a_piece_goes_on_with_it() {
+    let mut rig = Rig::new(one_wanted(None));
+    let (bad, good) = (rig.connect_seed(1), connect_silent(&mut rig, 2));
+    two_contributors(&mut rig, bad, good);
+    rig.say_reqq(good, 1);
+    fail_with(&mut rig, GUILTY_FIRST);
+    // Somebody who had no part in it comes when it is begun already.
+    let third = rig.connect_seed(3);
+    for _ in 0..4 {
+        let asked = rig.requests(good);
+        assert_eq!((asked.len(), rig.requests(third).len()), (1, 0));
+        rig.take();
+        rig.answer(good, asked[0]);
+    }
+    assert_eq!(rig.completed(), [0]);
+}
+
+#[test]
 fn those_that_are_alike_take_turns() {
     let now = Rig::new(config(0, 1)).now;
     let (a, b) = (contributor(1), contributor(2));

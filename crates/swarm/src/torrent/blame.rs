@@ -142,8 +142,8 @@ impl Torrent {
     pub(super) fn is_unwelcome(&self, piece: PieceIndex, from: &Contributor) -> bool {
         let parole = self.peers.get(from.key).is_some_and(|peer| peer.parole);
         let picker = self.picker.as_ref();
-        let owns = || picker.is_some_and(|picker| picker.owns(piece, from.key));
-        parole && !owns() || self.is_kept_from(piece, from)
+        let owns = picker.is_some_and(|picker| picker.owns(piece, from.key));
+        !owns && (parole || self.is_kept_from(piece, from))
     }
 
     #[cfg(test)]
@@ -210,7 +210,7 @@ impl Torrent {
         let who = peer.contributor();
         let failed = self.smart_ban.pieces();
         for piece in failed.filter(|&piece| picker.wants(piece) && peer.pieces.has(piece)) {
-            if self.is_kept_from(piece, &who) {
+            if !picker.owns(piece, key) && self.is_kept_from(piece, &who) {
                 steering.kept.push(piece);
             } else {
                 steering.preferred.push(piece);
