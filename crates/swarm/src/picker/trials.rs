@@ -46,6 +46,14 @@ impl Picker {
         spans.map(|span| u64::from(span.length)).sum()
     }
 
+    /// Blocks of a piece that are not there.
+    pub(crate) fn missing_blocks(&self, piece: PieceIndex) -> u32 {
+        let received = self
+            .slot(piece)
+            .map_or(0, |slot| self.partials[slot].received());
+        self.geometry.block_count(piece) - received
+    }
+
     /// Who sent the blocks of a piece, and whether that accounts for all of them.
     pub(crate) fn contributors(&self, piece: PieceIndex) -> (&[Contributor], bool) {
         match self.slot(piece) {

@@ -364,6 +364,34 @@ fn who_has_begun_a_piece_goes_on_with_it() {
 }
 
 #[test]
+fn a_slow_suspect_does_not_keep_others_waiting() {
+    for is_slow in [false, true] {
+        let mut rig = Rig::new(one_wanted(None));
+        let (suspect, other) = (rig.connect_seed(1), connect_silent(&mut rig, 2));
+        rig.now += Duration::from_secs(if is_slow { 5 } else { 1 });
+        two_contributors(&mut rig, suspect, other);
+        rig.say(other, [Message::Choke]);
+        rig.fail(0);
+        let third = rig.connect_seed(3);
+        for span in rig.requests(third) {
+            rig.answer(third, span);
+        }
+        rig.pass(0);
+        rig.say(third, [Message::Choke]);
+        // Nothing shows who spoilt that piece. The other one is to come from a suspect alone.
+        let both = vec![Priority::NORMAL; 2];
+        rig.torrent.set_priorities(rig.now, both);
+        rig.take();
+        rig.say(suspect, [Message::Unchoke]);
+        rig.say(third, [Message::Unchoke]);
+        assert_eq!(rig.requests(suspect).len(), 4);
+        assert_eq!(rig.requests(third), []);
+        rig.wait(Duration::from_secs(2));
+        assert_eq!(rig.requests(third).is_empty(), !is_slow);
+    }
+}
+
+#[test]
 fn those_that_are_alike_take_turns() {
     let now = Rig::new(config(0, 1)).now;
     let (a, b) = (contributor(1), contributor(2));

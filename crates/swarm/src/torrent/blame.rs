@@ -1,6 +1,6 @@
 //! Pieces that failed: who is to blame, who is cleared, and of whom they are fetched again.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use headwater_metainfo::{BLOCK_LENGTH, BlockDigest, PieceIndex};
 use smallvec::SmallVec;
@@ -12,6 +12,9 @@ use crate::{Action, DisconnectReason, Event, PeerKey};
 
 /// Bytes at most of a piece that are fetched again because the peer that was to send all of it did not.
 const MAX_DROPPED: u64 = 4 * BLOCK_LENGTH as u64;
+
+/// How long others wait for a piece that is to come from one peer alone when they have nothing else to do.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a peer is told to do about pieces that failed.
 #[derive(Default)]
@@ -219,12 +222,41 @@ impl Torrent {
         steering
     }
 
-    /// Pieces that failed and were not fetched from one peer alone in good time are everybody's.
+    /// Pieces that were not fetched from one peer alone in good time are everybody's.
     pub(super) fn share_overdue(&mut self, now: Instant) {
         if let Some(picker) = &mut self.picker {
             for piece in self.smart_ban.overdue(now) {
                 picker.share(piece);
             }
         }
+        for (key, piece) in self.awaited(now) {
+            self.leave_pieces(now, key, |each| each == piece);
+            self.let_others_choose_before(key);
+        }
+    }
+
+    /// Pieces with which the peer that is to fetch all of one will take too long, while others that could help have nothing to do.
+    fn awaited(&self, now: Instant) -> Vec<(PeerKey, PieceIndex)> {
+        let starving = self.out.starving.iter();
+        let resting = starving.filter_map(|&key| self.peers.get(key));
+        let resting: SmallVec<[&Peer; 8]> = resting
+            .filter(|peer| !peer.parole && !peer.is_choking && peer.requests.is_empty())
+            .collect();
+        let Some(picker) = self.picker.as_ref().filter(|_| !resting.is_empty()) else {
+            return Vec::new();
+        };
+        let trials = self.peers.iter().flat_map(|peer| {
+            let pieces = picker.trials(peer.key);
+            pieces.map(move |piece| (peer, piece))
+        });
+        let awaited = trials.filter(|&(peer, piece)| {
+            let missing = picker.missing_blocks(piece) as usize;
+            let is_slow = peer.requests.expected(now, missing) > PATIENCE;
+            let helps = |other: &&Peer| {
+                other.pieces.has(piece) && !self.is_kept_from(piece, &other.contributor())
+            };
+            is_slow && resting.iter().any(helps)
+        });
+        awaited.map(|(peer, piece)| (peer.key, piece)).collect()
     }
 }
