@@ -36,6 +36,7 @@
 #![forbid(unsafe_code)]
 
 mod bitfield;
+mod block_digest;
 pub mod create;
 mod error;
 mod host_port;
@@ -51,6 +52,7 @@ mod testing;
 mod text;
 
 pub use bitfield::{Bitfield, BitfieldError};
+pub use block_digest::BlockDigest;
 pub use error::{FieldError, InfoError, MetainfoError};
 pub use host_port::{HostPort, ParseHostPortError};
 pub use id::{InfoHash, InfoHashV2, InfoHashes, ParseInfoHashError, PeerId};

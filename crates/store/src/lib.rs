@@ -103,7 +103,7 @@ pub use contents::Contents;
 pub use error::{Operation, StorageError, StorageErrorKind, StoreError};
 pub use file::{Allocation, FileOptions, FileStorage, Leftovers, Pool, PoolOptions};
 pub use memory::MemoryStorage;
-pub use pieces::{Checkpoint, Options, PieceCheck, PieceStore};
+pub use pieces::{Checkpoint, Completed, Options, PieceCheck, PieceStore};
 pub use resume::{MAX_RESUME_SIZE, ResumeData, ResumeError, Trusted};
 pub use storage::{FileStamp, Step, Storage};
 

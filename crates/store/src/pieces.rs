@@ -3,6 +3,7 @@
 mod buffer;
 mod check;
 mod complete;
+mod digests;
 mod verified;
 
 use std::ops::Range;
@@ -10,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use headwater_hash::Sha1Digest;
-use headwater_metainfo::{Bitfield, BlockSpan, FileIndex, PieceGeometry, PieceIndex};
+use headwater_metainfo::{Bitfield, BlockDigest, BlockSpan, FileIndex, PieceGeometry, PieceIndex};
 use parking_lot::Mutex;
 
 use crate::{Contents, FileStamp, Storage, StorageError, StorageErrorKind, StoreError};
@@ -24,6 +25,16 @@ pub enum PieceCheck {
     Passed,
     /// They are not, or they are not all there.
     Failed,
+}
+
+/// What became of a complete piece. See [`PieceStore::complete_with_digests`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completed {
+    /// It has its hash, and is on disk.
+    Passed,
+    /// It has not. What each block was, in order; `None` for one that may not be what was last added: it was
+    /// [restored](PieceStore::restore_partial), or what was written early may be lost because a sync failed.
+    Failed(Vec<Option<BlockDigest>>),
 }
 
 /// How a [`PieceStore`] works.

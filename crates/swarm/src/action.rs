@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use headwater_metainfo::{BlockSpan, PeerId, PieceIndex};
+use headwater_metainfo::{BlockDigest, BlockSpan, PeerId, PieceIndex};
 use headwater_wire::{Handshake, Message};
 
 use crate::PeerKey;
@@ -56,6 +56,14 @@ pub enum Action {
     /// [`handle_piece_checked`](crate::Torrent::handle_piece_checked) or
     /// [`handle_store_failed`](crate::Torrent::handle_store_failed).
     CompletePiece {
+        /// Which.
+        piece: PieceIndex,
+    },
+    /// A piece that failed before is there: say with [`handle_block_digests`](crate::Torrent::handle_block_digests) what
+    /// its blocks are, so that whoever sent others is found.
+    ///
+    /// The digests must be made from bytes that have the piece's hash. A driver that cannot give them need not answer.
+    DigestBlocks {
         /// Which.
         piece: PieceIndex,
     },
@@ -227,10 +235,17 @@ pub struct Connected {
 }
 
 /// Outcome of checking a piece.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PieceCheck {
     /// The hash is right and the piece is on disk.
     Passed,
     /// The hash is wrong.
-    Failed,
+    Failed {
+        /// What each block was, in order. `None` stands for one that may not be what was last stored of it, because it
+        /// was on disk before or the disk is in doubt: nobody is blamed for that one.
+        ///
+        /// A driver that cannot tell any leaves this empty. Then a peer that sent all of a bad piece is still banned, but
+        /// of several that sent some of it each has to prove itself.
+        digests: Vec<Option<BlockDigest>>,
+    },
 }

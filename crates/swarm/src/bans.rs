@@ -11,12 +11,13 @@ const MAX_BANS: usize = 10_000;
 /// Peers that sent bad data.
 ///
 /// A ban covers the IP address, except where others share it (behind one NAT, or on this machine): there it covers
-/// the port and the peer id, so that innocents are left alone.
+/// the port and the peer id, so that innocents are left alone. A peer id counts at its address alone: anybody could
+/// have said it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Bans {
     ips: BTreeSet<IpAddr>,
     addresses: BTreeSet<SocketAddr>,
-    peer_ids: BTreeSet<PeerId>,
+    peer_ids: BTreeSet<(IpAddr, PeerId)>,
 }
 
 impl Bans {
@@ -25,7 +26,7 @@ impl Bans {
             self.ips.insert(address.ip());
         } else if self.addresses.len() < MAX_BANS {
             self.addresses.insert(address);
-            self.peer_ids.insert(peer_id);
+            self.peer_ids.insert((address.ip(), peer_id));
         }
     }
 
@@ -38,6 +39,6 @@ impl Bans {
     }
 
     pub(crate) fn has(&self, address: SocketAddr, peer_id: PeerId) -> bool {
-        self.has_address(address) || self.peer_ids.contains(&peer_id)
+        self.has_address(address) || self.peer_ids.contains(&(address.ip(), peer_id))
     }
 }

@@ -79,6 +79,7 @@
 //! | `choker` | who deserves a slot |
 //! | `super_seed` | how far the pieces of a lone seed have spread, and what each peer was offered |
 //! | `peer_list`, `canonical`, `bans` | addresses, when to dial them, and which to refuse |
+//! | `smart_ban` | who sent which block of pieces that failed |
 //! | `peer`, `peers`, `pieces`, `rate` | one connection's state, all of them, what they have, how fast they are |
 #![forbid(unsafe_code)]
 
@@ -99,6 +100,7 @@ mod pieces;
 mod priorities;
 mod rate;
 mod requests;
+mod smart_ban;
 mod snapshot;
 mod super_seed;
 mod torrent;

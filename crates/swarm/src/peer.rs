@@ -8,6 +8,7 @@ use headwater_wire::Reserved;
 use headwater_wire::extension::ExtensionIds;
 use smallvec::SmallVec;
 
+use crate::bans::Bans;
 use crate::picker::Contributor;
 use crate::pieces::PeerPieces;
 use crate::rate::Rate;
@@ -184,6 +185,10 @@ impl Peer {
             address: self.address,
             peer_id: self.peer_id,
         }
+    }
+
+    pub(crate) fn is_one_of(&self, bans: &Bans) -> bool {
+        bans.has(self.address, self.peer_id)
     }
 
     /// Notes a piece that it serves even while it chokes us.

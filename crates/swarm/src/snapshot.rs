@@ -97,7 +97,7 @@ pub struct Stats {
     pub downloaded: u64,
     /// Payload bytes that reached a socket.
     pub uploaded: u64,
-    /// Of the received bytes: in pieces whose hash was wrong.
+    /// Of the received bytes: in pieces whose hash was wrong, or of peers under suspicion that did not finish a piece.
     pub wasted_failed: u64,
     /// Of the received bytes: had already, or no longer wanted.
     pub wasted_duplicate: u64,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use headwater_metainfo::{BlockSpan, PieceIndex};
+use headwater_metainfo::{BlockDigest, BlockSpan, PieceIndex};
 
 use crate::packet::is_spoilt;
 use crate::time::{Rate, Time};
@@ -76,6 +76,12 @@ impl Disk {
 
     pub(crate) fn is_good(&self, piece: PieceIndex) -> bool {
         self.spoilt_blocks(piece).next().is_none()
+    }
+
+    /// What the store would say of a block.
+    pub(crate) fn digest(&self, block: BlockSpan) -> BlockDigest {
+        let is_spoilt = self.spoilt.contains(&(block.piece, block.offset));
+        BlockDigest([u8::from(is_spoilt); 16])
     }
 
     pub(crate) fn discard(&mut self, piece: PieceIndex) {

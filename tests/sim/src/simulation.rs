@@ -230,6 +230,7 @@ impl Simulation {
             }
             Action::StoreBlock { block, data } => self.node(node).disk.store(block, &data),
             Action::CompletePiece { piece } => self.complete(node, piece),
+            Action::DigestBlocks { piece } => self.digest(node, piece),
             Action::DiscardPiece { piece } => self.node(node).disk.discard(piece),
             Action::Disconnect { peer, .. } => {
                 if let Some(end) = self.node(node).ends.remove(&peer) {

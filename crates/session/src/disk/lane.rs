@@ -5,8 +5,8 @@ use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use headwater_metainfo::{BlockSpan, PieceIndex};
-use headwater_store::{PieceCheck, PieceStore, StoreError};
+use headwater_metainfo::{BlockDigest, BlockSpan, PieceIndex};
+use headwater_store::{Completed, PieceStore, StoreError};
 use headwater_swarm::PeerKey;
 use parking_lot::Mutex;
 
@@ -36,7 +36,9 @@ pub(crate) enum Op {
 #[derive(Debug)]
 pub(crate) enum DiskEvent {
     /// The answers to [`Op::Complete`].
-    Checked(Vec<(PieceIndex, Result<PieceCheck, StoreError>)>),
+    Checked(Vec<(PieceIndex, Result<Completed, StoreError>)>),
+    /// The answer to [`Lane::digest`].
+    Digested(PieceIndex, Result<Vec<BlockDigest>, StoreError>),
     /// An [`Op::Store`] led to an early write that failed. The block is kept.
     StoreFailed(StoreError),
     /// Nothing waits any more, after [`Lane::is_behind`] was true.
@@ -132,12 +134,21 @@ impl Lane {
         self.pool.submit(move || lane.read(&target, &blocks));
     }
 
+    /// Says what the blocks of a verified piece are.
+    pub(crate) fn digest(self: &Arc<Self>, piece: PieceIndex) {
+        let lane = self.clone();
+        self.pool.submit(move || {
+            let digests = lane.store.block_digests(piece);
+            (lane.report)(DiskEvent::Digested(piece, digests));
+        });
+    }
+
     fn work(&self) {
         loop {
             self.take_front();
             let batch = self.take_ready();
             if !batch.is_empty() {
-                (self.report)(DiskEvent::Checked(self.store.complete(&batch)));
+                (self.report)(DiskEvent::Checked(self.store.complete_with_digests(&batch)));
             }
             let mut state = self.state.lock();
             let nothing_to_do =

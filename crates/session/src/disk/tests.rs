@@ -7,10 +7,10 @@ use std::time::Duration;
 use std::io::IoSlice;
 
 use bytes::Bytes;
-use headwater_metainfo::{Bitfield, BlockSpan, FileIndex, PieceIndex};
+use headwater_metainfo::{Bitfield, BlockDigest, BlockSpan, FileIndex, PieceIndex};
 use headwater_store::testing::Sample;
 use headwater_store::{
-    Contents, FileStamp, MemoryStorage, Options, PieceCheck, PieceStore, Storage, StorageError,
+    Completed, Contents, FileStamp, MemoryStorage, Options, PieceStore, Storage, StorageError,
 };
 use headwater_wire::Message;
 use parking_lot::Mutex;
@@ -58,7 +58,7 @@ impl Rig {
     fn next_batch(&self) -> usize {
         match self.events.recv_timeout(PATIENCE).unwrap() {
             DiskEvent::Checked(results) => {
-                let good = |result: &Result<_, _>| matches!(result, Ok(PieceCheck::Passed));
+                let good = |result: &Result<_, _>| matches!(result, Ok(Completed::Passed));
                 assert!(
                     results.iter().all(|(_, result)| good(result)),
                     "{results:?}"
@@ -89,6 +89,38 @@ fn one_that_comes_alone_is_hashed_at_once() {
     assert_eq!(rig.next_batch(), 1);
     rig.submit(1);
     assert_eq!(rig.next_batch(), 1);
+}
+
+#[test]
+fn a_bad_piece_is_told_by_its_blocks_and_so_is_a_good_copy() {
+    let rig = Rig::new(1, 1);
+    let piece = PieceIndex(0);
+    let blocks: Vec<_> = rig.sample.geometry().blocks(piece).collect();
+    let (good, bad) = (rig.sample.block(blocks[0]), Bytes::from(vec![0; 16_384]));
+    rig.lane.submit([
+        Op::Store(blocks[0], good.clone()),
+        Op::Store(blocks[1], bad.clone()),
+        Op::Complete(piece),
+    ]);
+    let told = [&good, &bad].map(|block| Some(BlockDigest::of(block)));
+    match rig.events.recv_timeout(PATIENCE).unwrap() {
+        DiskEvent::Checked(mut results) => {
+            let result = results.remove(0).1.unwrap();
+            assert_eq!(result, Completed::Failed(told.to_vec()));
+        }
+        other => panic!("{other:?}"),
+    }
+    rig.submit(0);
+    assert_eq!(rig.next_batch(), 1);
+    rig.lane.digest(piece);
+    match rig.events.recv_timeout(PATIENCE).unwrap() {
+        DiskEvent::Digested(_, digests) => {
+            let good = blocks.iter().map(|&block| rig.sample.block(block));
+            let good: Vec<_> = good.map(|block| BlockDigest::of(&block)).collect();
+            assert_eq!(digests.unwrap(), good);
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

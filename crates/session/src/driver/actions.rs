@@ -47,6 +47,7 @@ impl Driver {
                 self.completing += 1;
                 self.gather(now, piece);
             }
+            Action::DigestBlocks { piece } => self.lane.digest(piece),
             Action::DiscardPiece { piece } => self.ops.push(Op::Discard(piece)),
             Action::Disconnect { peer, reason } => {
                 tracing::debug!(?peer, %reason, "disconnected");

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use headwater_metainfo::{Bitfield, PieceIndex};
-use headwater_store::{PieceCheck, StorageErrorKind, StoreError};
-use headwater_swarm::PieceCheck as Verdict;
+use headwater_store::{Completed, StorageErrorKind, StoreError};
+use headwater_swarm::PieceCheck;
 
 use super::Driver;
 use crate::disk::{DiskEvent, Op};
@@ -20,6 +20,12 @@ impl Driver {
                 for (piece, result) in results {
                     self.completed(now, piece, result);
                 }
+            }
+            DiskEvent::Digested(piece, Ok(digests)) => {
+                self.swarm.handle_block_digests(now, piece, &digests);
+            }
+            DiskEvent::Digested(piece, Err(error)) => {
+                self.unreadable([piece].into_iter(), error);
             }
             // The block is kept; it is the disk that is in trouble.
             DiskEvent::StoreFailed(error) => self.fail(error.into()),
@@ -43,16 +49,26 @@ impl Driver {
         &mut self,
         now: Instant,
         piece: PieceIndex,
-        result: Result<PieceCheck, StoreError>,
+        result: Result<Completed, StoreError>,
     ) {
         match result {
-            Ok(PieceCheck::Passed) if self.is_doubtful(piece) => {
+            Ok(Completed::Passed) if self.is_doubtful(piece) => {
                 self.swarm.handle_store_failed(now, piece);
                 self.store.distrust([piece]);
                 self.checks.unknown([piece]);
             }
-            Ok(PieceCheck::Passed) => self.swarm.handle_piece_checked(now, piece, Verdict::Passed),
-            Ok(PieceCheck::Failed) => self.swarm.handle_piece_checked(now, piece, Verdict::Failed),
+            Ok(Completed::Passed) => {
+                self.swarm
+                    .handle_piece_checked(now, piece, PieceCheck::Passed);
+            }
+            Ok(Completed::Failed(mut digests)) => {
+                if self.is_doubtful(piece) {
+                    // What was written early may have been read back from another file.
+                    digests.fill(None);
+                }
+                self.swarm
+                    .handle_piece_checked(now, piece, PieceCheck::Failed { digests });
+            }
             Err(error) => {
                 self.ops.push(Op::Discard(piece));
                 // Blocks that were on disk by the resume data, and are not: they are fetched again. In every other case

@@ -38,6 +38,8 @@ pub(super) enum Block {
     Memory(Bytes),
     /// Written early.
     Disk,
+    /// On disk since before the store was made.
+    Restored,
 }
 
 impl WriteBack {
@@ -198,7 +200,7 @@ impl Partial {
     fn restore(&mut self, on_disk: &Bitfield) {
         for index in on_disk.ones() {
             if let Some(block @ Block::Missing) = self.blocks.get_mut(index.as_usize()) {
-                *block = Block::Disk;
+                *block = Block::Restored;
                 self.missing -= 1;
             }
         }
@@ -225,8 +227,9 @@ impl Partial {
 }
 
 impl Block {
+    /// Whether it has to be read back.
     pub(super) fn is_on_disk(&self) -> bool {
-        matches!(self, Self::Disk)
+        matches!(self, Self::Disk | Self::Restored)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::io::IoSlice;
 
-use headwater_metainfo::{BLOCK_LENGTH, PieceIndex};
+use headwater_metainfo::{BLOCK_LENGTH, BlockDigest, PieceIndex};
 
 use super::buffer::{Block, Taken, runs_in_memory};
-use super::{PieceCheck, PieceStore};
+use super::{Completed, PieceCheck, PieceStore};
 use crate::{StorageError, StoreError};
 
 /// A complete piece, ready to be hashed.
@@ -26,16 +26,36 @@ impl PieceStore {
         &self,
         pieces: &[PieceIndex],
     ) -> Vec<(PieceIndex, Result<PieceCheck, StoreError>)> {
+        self.complete_each(pieces, |_| PieceCheck::Failed, PieceCheck::Passed)
+    }
+
+    /// The same as [`complete`](Self::complete), and says of the bad ones what was in which block. That costs a second hash of a
+    /// piece, but only of one that is bad.
+    pub fn complete_with_digests(
+        &self,
+        pieces: &[PieceIndex],
+    ) -> Vec<(PieceIndex, Result<Completed, StoreError>)> {
+        let failed = |ready: &Ready| Completed::Failed(ready.block_digests());
+        self.complete_each(pieces, failed, Completed::Passed)
+    }
+
+    fn complete_each<T: Clone>(
+        &self,
+        pieces: &[PieceIndex],
+        failed: impl Fn(&Ready) -> T,
+        passed: T,
+    ) -> Vec<(PieceIndex, Result<T, StoreError>)> {
         let ready: Vec<_> = pieces.iter().map(|piece| self.make_ready(*piece)).collect();
         let mut digests = hash_all(&ready).into_iter();
         let mut results = Vec::with_capacity(pieces.len());
         for (&piece, ready) in pieces.iter().zip(ready) {
             let result = ready.and_then(|ready| {
                 if digests.next() == Some(ready.expected) {
-                    self.write_verified(&ready)
+                    self.write_verified(&ready)?;
+                    Ok(passed.clone())
                 } else {
                     self.verified.clear(piece);
-                    Ok(PieceCheck::Failed)
+                    Ok(failed(&ready))
                 }
             });
             results.push((piece, result));
@@ -73,10 +93,10 @@ impl PieceStore {
             .collect()
     }
 
-    fn write_verified(&self, ready: &Ready) -> Result<PieceCheck, StoreError> {
+    fn write_verified(&self, ready: &Ready) -> Result<(), StoreError> {
         self.write_blocks(ready.piece, &ready.taken.blocks, |_, _| {})?;
         self.verified.set_written(ready.piece, ready.taken.doubtful);
-        Ok(PieceCheck::Passed)
+        Ok(())
     }
 
     /// Writes the blocks that are in memory, a run of neighbours at a time; `done` gets each run's first block and count.
@@ -149,13 +169,29 @@ fn hash_all(ready: &[Result<Ready, StoreError>]) -> Vec<headwater_hash::Sha1Dige
 }
 
 impl Ready {
+    /// What each block was, if it is certain that it is what was last added.
+    fn block_digests(&self) -> Vec<Option<BlockDigest>> {
+        let blocks = self.message();
+        let messages: Vec<&[&[u8]]> = blocks.iter().map(std::slice::from_ref).collect();
+        let digests = headwater_hash::sha256_many(&messages).into_iter();
+        let certain = self.taken.blocks.iter().map(|block| match block {
+            Block::Memory(_) => true,
+            Block::Disk => !self.taken.doubtful,
+            Block::Restored | Block::Missing => false,
+        });
+        digests
+            .zip(certain)
+            .map(|(digest, certain)| certain.then(|| digest.into()))
+            .collect()
+    }
+
     fn message(&self) -> Vec<&[u8]> {
         let mut read_back = self.read_back.iter();
         let blocks = self.taken.blocks.iter();
         blocks
             .filter_map(|block| match block {
                 Block::Memory(data) => Some(&data[..]),
-                Block::Disk => read_back.next().map(Vec::as_slice),
+                Block::Disk | Block::Restored => read_back.next().map(Vec::as_slice),
                 Block::Missing => None,
             })
             .collect()

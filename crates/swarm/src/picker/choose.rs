@@ -19,6 +19,8 @@ const SPARSE: u32 = 512;
 pub(crate) struct Picking<'a> {
     pub(crate) key: PeerKey,
     pub(crate) pieces: &'a PeerPieces,
+    /// Those of its pieces that others should fetch: a few, for some time.
+    pub(crate) kept: &'a [PieceIndex],
     /// It is fast enough for a whole piece, so that it gets pieces of its own.
     pub(crate) fast: bool,
     /// It is under suspicion and gets only pieces that nobody else touches.
@@ -27,7 +29,9 @@ pub(crate) struct Picking<'a> {
     pub(crate) idle: bool,
     /// While it chokes us: the only pieces that we may ask for.
     pub(crate) allowed: Option<&'a [PieceIndex]>,
-    /// Pieces that it suggested.
+    /// Pieces to begin before all others of their priority...
+    pub(crate) preferred: &'a [PieceIndex],
+    /// ...and then those that it suggested.
     pub(crate) suggested: &'a [PieceIndex],
     /// The piece of which it was asked last.
     pub(crate) current: Option<PieceIndex>,
@@ -38,6 +42,11 @@ pub(crate) struct Picking<'a> {
 }
 
 impl Picking<'_> {
+    /// Whether it has a piece that it may be asked for.
+    pub(super) fn has(&self, piece: PieceIndex) -> bool {
+        self.pieces.has(piece) && !self.kept.contains(&piece)
+    }
+
     fn owns(&self, partial: &Partial) -> bool {
         partial.owner == Some(self.key)
     }
@@ -86,7 +95,7 @@ impl Picker {
 
     /// While choked: one of the pieces that are allowed all the same.
     fn choose_allowed(&mut self, who: &Picking<'_>, allowed: &[PieceIndex]) -> Option<usize> {
-        for &piece in allowed.iter().filter(|&&piece| who.pieces.has(piece)) {
+        for &piece in allowed.iter().filter(|&&piece| who.has(piece)) {
             match self.rarity.entry(piece).place {
                 Place::Queued(_) => return Some(self.begin(who, piece)),
                 Place::Partial(slot) => {
@@ -168,7 +177,7 @@ impl Picker {
 
     /// Whether a partial piece with free blocks is wanted, and the peer has it.
     fn is_usable(&self, who: &Picking<'_>, rank: &Rank) -> bool {
-        rank.tier != NO_TIER && who.pieces.has(self.partials[rank.slot as usize].piece)
+        rank.tier != NO_TIER && who.has(self.partials[rank.slot as usize].piece)
     }
 
     /// Makes the peer the owner of a partial piece that nobody works on, where it should have one of its own; a piece
@@ -204,7 +213,7 @@ impl Picker {
                 return Some(piece);
             }
             if who.random {
-                return self.rarity.any(|piece| who.pieces.has(piece));
+                return self.rarity.any(|piece| who.has(piece));
             }
             if who.pieces.count() < self.rarity.top_len() / SPARSE {
                 return self.rarest_of_few(who);
@@ -213,12 +222,13 @@ impl Picker {
         self.first_in_order(who)
     }
 
-    /// A suggested piece of the highest priority, if it is queued.
+    /// A preferred or suggested piece of the highest priority, if it is queued.
     fn suggested(&self, who: &Picking<'_>) -> Option<PieceIndex> {
         let top = self.rarity.top()?;
-        who.suggested.iter().copied().find(|&piece| {
+        let mut pieces = who.preferred.iter().chain(who.suggested).copied();
+        pieces.find(|&piece| {
             let entry = self.rarity.entry(piece);
-            entry.tier == top && matches!(entry.place, Place::Queued(_)) && who.pieces.has(piece)
+            entry.tier == top && matches!(entry.place, Place::Queued(_)) && who.has(piece)
         })
     }
 
@@ -226,7 +236,7 @@ impl Picker {
     fn rarest_of_few(&mut self, who: &Picking<'_>) -> Option<PieceIndex> {
         let scramble = self.rarity.random_odd();
         let queued = who.pieces.iter().filter_map(|piece| {
-            let standing = self.rarity.standing(piece)?;
+            let standing = self.rarity.standing(piece).filter(|_| who.has(piece))?;
             // Among equals any will do, but not the same one for everybody.
             Some((standing, piece.0.wrapping_mul(scramble), piece))
         });
@@ -235,7 +245,7 @@ impl Picker {
 
     /// The first queued piece, by priority and then by rarity or number, that the peer has.
     fn first_in_order(&mut self, who: &Picking<'_>) -> Option<PieceIndex> {
-        let has = |piece| who.pieces.has(piece);
+        let has = |piece| who.has(piece);
         let rarity = &self.rarity;
         let floor = self.memos.floor(who.key, |piece| {
             rarity.standing(piece).filter(|_| has(piece))
@@ -243,8 +253,14 @@ impl Picker {
         // What only seeds have, no other peer has.
         let least = u32::from(!who.pieces.counts_as_seed());
         let found = self.rarity.first(floor, least, has);
-        let standing = found.and_then(|piece| self.rarity.standing(piece));
-        self.memos.note(who.key, standing.unwrap_or((NO_TIER, 0)));
+        // What is kept from it may be its own again at any time.
+        let kept = who.kept.iter().copied();
+        let standings = found
+            .into_iter()
+            .chain(kept)
+            .filter_map(|piece| self.rarity.standing(piece));
+        self.memos
+            .note(who.key, standings.min().unwrap_or((NO_TIER, 0)));
         found
     }
 
@@ -280,7 +296,7 @@ impl Picker {
         let allowed = who
             .allowed
             .is_none_or(|allowed| allowed.contains(&block.piece));
-        let fits = busy && allowed && self.wants(block.piece) && who.pieces.has(block.piece);
+        let fits = busy && allowed && self.wants(block.piece) && who.has(block.piece);
         if !fits
             || !may_help(who, partial)
             || partial.asked(block.index).any(|peer| peer == who.key)

@@ -110,7 +110,7 @@ impl Picker {
 
     fn may_hurry(&self, who: &Picking<'_>, piece: PieceIndex) -> bool {
         let allowed = who.allowed.is_none_or(|allowed| allowed.contains(&piece));
-        if !allowed || who.parole || !self.wants(piece) || !who.pieces.has(piece) {
+        if !allowed || who.parole || !self.wants(piece) || !who.has(piece) {
             return false;
         }
         self.slot(piece).is_none_or(|slot| {

@@ -16,6 +16,7 @@ mod supply;
 #[cfg(test)]
 mod tests;
 mod tier;
+mod trials;
 
 use std::collections::BTreeSet;
 
@@ -209,11 +210,6 @@ impl Picker {
         self.close_if_untouched(slot);
     }
 
-    /// The next copy of this piece is to come from one peer.
-    pub(crate) fn suspect(&mut self, piece: PieceIndex) {
-        self.suspects.insert(piece);
-    }
-
     /// A piece that was had or not wanted is to be fetched.
     pub(crate) fn want(&mut self, piece: PieceIndex, priority: Priority) {
         if self.wants(piece) || !priority.is_wanted() {
@@ -234,14 +230,6 @@ impl Picker {
         debug_assert!(!self.wants(piece));
         self.drop_partial(piece);
         self.rarity.forget(piece);
-    }
-
-    /// Who sent the blocks of a piece, and whether that accounts for all of them.
-    pub(crate) fn contributors(&self, piece: PieceIndex) -> (&[Contributor], bool) {
-        match self.slot(piece) {
-            Some(slot) => self.partials[slot].contributors(),
-            None => (&[], false),
-        }
     }
 
     /// Whether every block of a piece is there.

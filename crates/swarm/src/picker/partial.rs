@@ -220,6 +220,12 @@ impl Partial {
         (&self.contributors, all_known)
     }
 
+    /// The sender of each block, in order. `None` is the disk. To be asked of complete pieces.
+    pub(super) fn senders(&self) -> impl Iterator<Item = Option<Contributor>> + '_ {
+        let senders = self.senders.iter().map(|&sender| usize::from(sender));
+        senders.map(|sender| self.contributors.get(sender).copied())
+    }
+
     /// The received blocks.
     pub(super) fn received_blocks(&self) -> Bitfield {
         let mut bits = Bitfield::new(self.blocks());

@@ -1,5 +1,6 @@
 //! Whole torrents against each other, in virtual time.
 
+mod blame;
 mod deadlines;
 mod endgame;
 mod exchange;
@@ -8,4 +9,5 @@ mod net;
 mod operations;
 mod policies;
 mod rig;
+mod smart_ban;
 mod super_seeding;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use headwater_metainfo::{BlockSpan, InfoHash, PeerId, PieceGeometry, PieceIndex};
+use headwater_metainfo::{BlockDigest, BlockSpan, InfoHash, PeerId, PieceGeometry, PieceIndex};
 use headwater_wire::{Handshake, Message, Reserved};
 
 use crate::{
@@ -80,6 +80,8 @@ pub(super) struct Net {
     /// Due time, link, receiving end, content; in the order of sending.
     flying: VecDeque<(Instant, usize, usize, Packet)>,
     pub(super) latency: Duration,
+    /// The disks can say what was in the blocks of a bad piece.
+    pub(super) tells_digests: bool,
 }
 
 impl Net {
@@ -92,6 +94,7 @@ impl Net {
             links: Vec::new(),
             flying: VecDeque::new(),
             latency: Duration::from_millis(10),
+            tells_digests: true,
         }
     }
 
@@ -282,6 +285,7 @@ impl Net {
                 self.nodes[node].stored.insert(key, data);
             }
             Action::CompletePiece { piece } => self.complete(node, piece),
+            Action::DigestBlocks { piece } => self.digest(node, piece),
             Action::DiscardPiece { piece } => {
                 self.nodes[node].stored.retain(|key, _| key.0 != piece);
             }
@@ -398,10 +402,12 @@ impl Net {
     fn complete(&mut self, node: usize, piece: PieceIndex) {
         let geometry = geometry_of(&self.nodes[node].torrent);
         let range = geometry.piece_range(piece);
-        let mut bytes = Vec::new();
+        let (mut bytes, mut digests) = (Vec::new(), Vec::new());
         for block in geometry.blocks(piece) {
             let data = self.nodes[node].stored.remove(&(piece, block.offset));
-            bytes.extend_from_slice(&data.expect("every block was stored"));
+            let data = data.expect("every block was stored");
+            digests.push(Some(BlockDigest::of(&data)));
+            bytes.extend_from_slice(&data);
         }
         let good = bytes
             .iter()
@@ -411,12 +417,28 @@ impl Net {
             self.nodes[node].data[range.start as usize..range.end as usize].copy_from_slice(&bytes);
             PieceCheck::Passed
         } else {
-            PieceCheck::Failed
+            PieceCheck::Failed {
+                digests: if self.tells_digests { digests } else { vec![] },
+            }
         };
         let now = self.now;
         self.nodes[node]
             .torrent
             .handle_piece_checked(now, piece, check);
+    }
+
+    fn digest(&mut self, node: usize, piece: PieceIndex) {
+        if !self.tells_digests {
+            return;
+        }
+        let now = self.now;
+        let Node { torrent, data, .. } = &mut self.nodes[node];
+        let geometry = geometry_of(torrent);
+        let start = |block| geometry.span_start(block) as usize;
+        let digests = geometry.blocks(piece).map(|block| {
+            BlockDigest::of(&data[start(block)..start(block) + block.length as usize])
+        });
+        torrent.handle_block_digests(now, piece, &digests.collect::<Vec<_>>());
     }
 
     fn close(&mut self, node: usize, peer: PeerKey, reason: DisconnectReason) {

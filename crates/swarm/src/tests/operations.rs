@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use headwater_metainfo::{BlockSpan, PieceIndex};
+use headwater_metainfo::{BlockDigest, BlockSpan, PieceIndex};
 use headwater_wire::extension::{ExtendedHandshake, ExtensionIds};
 use headwater_wire::{Message, Reserved};
 use proptest::prelude::*;
@@ -36,6 +36,12 @@ enum Operation {
     Check {
         piece: u32,
         passed: bool,
+        /// What each block of a bad piece was; there are few kinds.
+        digests: Vec<Option<BlockDigest>>,
+    },
+    Digests {
+        piece: u32,
+        digests: Vec<BlockDigest>,
     },
     StoreFailed {
         piece: u32,
@@ -113,6 +119,10 @@ fn message() -> impl Strategy<Value = Message> {
     ]
 }
 
+fn digest() -> impl Strategy<Value = BlockDigest> {
+    (0u8..2).prop_map(|kind| BlockDigest([kind; 16]))
+}
+
 fn operation() -> impl Strategy<Value = Operation> {
     let activity = prop_oneof![
         4 => Just(Activity::Active),
@@ -126,8 +136,10 @@ fn operation() -> impl Strategy<Value = Operation> {
         30 => (0usize..8, message()).prop_map(|(peer, message)| Operation::Message { peer, message }),
         20 => (0usize..8, 0usize..64, prop::bool::weighted(0.1))
             .prop_map(|(peer, nth, reject)| Operation::Answer { peer, nth, reject }),
-        8 => (0..PIECES, prop::bool::weighted(0.8))
-            .prop_map(|(piece, passed)| Operation::Check { piece, passed }),
+        8 => (0..PIECES, prop::bool::weighted(0.8), prop::collection::vec(prop::option::weighted(0.9, digest()), 0..5))
+            .prop_map(|(piece, passed, digests)| Operation::Check { piece, passed, digests }),
+        2 => (0..PIECES, prop::collection::vec(digest(), 3..5))
+            .prop_map(|(piece, digests)| Operation::Digests { piece, digests }),
         1 => (0..PIECES).prop_map(|piece| Operation::StoreFailed { piece }),
         1 => any::<bool>().prop_map(Operation::Backlogged),
         1 => (0..PIECES, any::<bool>()).prop_map(|(piece, have)| Operation::SetHave { piece, have }),
@@ -176,13 +188,20 @@ impl Driver {
                 }
             }
             Operation::Answer { peer, nth, reject } => self.answer(peer, nth, reject),
-            Operation::Check { piece, passed } => {
+            Operation::Check {
+                piece,
+                passed,
+                digests,
+            } => {
                 let check = if passed {
                     PieceCheck::Passed
                 } else {
-                    PieceCheck::Failed
+                    PieceCheck::Failed { digests }
                 };
                 torrent.handle_piece_checked(now, PieceIndex(piece), check);
+            }
+            Operation::Digests { piece, digests } => {
+                torrent.handle_block_digests(now, PieceIndex(piece), &digests);
             }
             Operation::StoreFailed { piece } => torrent.handle_store_failed(now, PieceIndex(piece)),
             Operation::Backlogged(backlogged) => torrent.set_backlogged(now, backlogged),

@@ -517,8 +517,9 @@ fn unwanted_pieces_are_dropped_with_their_requests() {
 
 #[test]
 fn corrupt_seeds_are_banned_and_innocents_are_not() {
-    for corrupt in [1, 2] {
+    for (corrupt, tells_digests) in [(1, true), (2, true), (1, false), (2, false)] {
         let mut net = Net::new();
+        net.tells_digests = tells_digests;
         let seeds: Vec<_> = (0..6).map(|_| net.seed(40)).collect();
         for &seed in &seeds[..corrupt] {
             net.nodes[seed].corrupt = true;

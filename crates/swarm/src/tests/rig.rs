@@ -151,7 +151,7 @@ impl Rig {
     pub(super) fn fail(&mut self, piece: u32) {
         let piece = PieceIndex(piece);
         self.torrent
-            .handle_piece_checked(self.now, piece, PieceCheck::Failed);
+            .handle_piece_checked(self.now, piece, PieceCheck::Failed { digests: vec![] });
         self.drain();
     }
 

@@ -269,6 +269,7 @@ impl Torrent {
         let Some(mut peer) = self.peers.remove(key) else {
             return;
         };
+        self.leave_pieces(now, key, |_| true);
         if let Some(picker) = &mut self.picker {
             for block in peer.requests.give_up_all() {
                 picker.release(block, key);

@@ -20,7 +20,7 @@ impl Torrent {
         }
         match check {
             PieceCheck::Passed => self.piece_passed(now, piece),
-            PieceCheck::Failed => self.piece_failed(now, piece),
+            PieceCheck::Failed { digests } => self.piece_failed(now, piece, &digests),
         }
     }
 
@@ -76,74 +76,18 @@ impl Torrent {
     }
 
     fn piece_passed(&mut self, now: Instant, piece: PieceIndex) {
-        let contributors = self.contributors(piece);
-        if let ([only], true) = contributors
-            && let Some(peer) = self.peers.get_mut(only.key)
-        {
-            peer.parole = false;
+        if let (&[only], true) = self.contributors(piece) {
+            self.trust(only.key);
         }
         self.out.events.push_back(Event::PieceVerified(piece));
         self.gain(now, piece);
     }
 
-    fn piece_failed(&mut self, now: Instant, piece: PieceIndex) {
-        self.stats.wasted_failed += u64::from(self.geometry.piece_size(piece));
-        let (contributors, all_known) = self.contributors(piece);
-        let contributors = contributors.to_vec();
-        self.out.events.push_back(Event::PieceFailed(piece));
-        self.out.actions.push_back(Action::DiscardPiece { piece });
-        if let Some(picker) = &mut self.picker {
-            picker.suspect(piece);
-            picker.piece_lost(piece);
-        }
-        match contributors[..] {
-            [only] if all_known => self.ban(now, only),
-            _ => {
-                for each in contributors {
-                    self.put_on_parole(each.key);
-                }
-            }
-        }
-        self.drop_if_unwanted(now, piece);
-        self.out.all_hungry = true;
-    }
-
-    fn contributors(&self, piece: PieceIndex) -> (&[Contributor], bool) {
+    pub(super) fn contributors(&self, piece: PieceIndex) -> (&[Contributor], bool) {
         match &self.picker {
             Some(picker) => picker.contributors(piece),
             None => (&[], false),
         }
-    }
-
-    /// One of several peers sent something bad. Until a piece that is all its own passes, it gets only such pieces.
-    fn put_on_parole(&mut self, key: PeerKey) {
-        if let Some(peer) = self.peers.get_mut(key) {
-            peer.parole = true;
-            peer.current = None;
-        }
-    }
-
-    fn ban(&mut self, now: Instant, culprit: Contributor) {
-        let Contributor {
-            address, peer_id, ..
-        } = culprit;
-        let others = self.peers.iter().filter(|peer| peer.key != culprit.key);
-        let shared = others
-            .map(|peer| peer.address.ip())
-            .any(|ip| ip == address.ip());
-        let whole_address = !shared && !address.ip().is_loopback();
-        self.bans.ban(address, peer_id, whole_address);
-        if let Some(peer) = self.peers.get(culprit.key) {
-            for address in peer.listed.clone() {
-                self.list.bar(now, address);
-            }
-        }
-        self.out.events.push_back(Event::PeerBanned {
-            address,
-            peer_id,
-            whole_address,
-        });
-        self.disconnect(now, culprit.key, DisconnectReason::Banned);
     }
 
     /// A piece is there: everybody hears of it, and nobody is asked for it any more.
@@ -153,6 +97,9 @@ impl Torrent {
             self.left -= u64::from(self.geometry.piece_size(piece));
         }
         self.have.set(piece);
+        if self.smart_ban.has(piece) {
+            self.out.actions.push_back(Action::DigestBlocks { piece });
+        }
         let wanted = match &mut self.picker {
             Some(picker) => {
                 let wanted = picker.wants(piece);

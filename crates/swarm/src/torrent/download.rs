@@ -6,6 +6,7 @@ use bytes::Bytes;
 use headwater_metainfo::{BlockSpan, PieceIndex};
 use headwater_wire::Message;
 
+use super::blame::Steering;
 use super::deadlines::Hurry;
 use super::receive::Verdict;
 use super::{Torrent, endgame, promptness};
@@ -55,6 +56,7 @@ impl Torrent {
         if !peer.is_fast() {
             self.abandon_requests(key, |_| true);
         }
+        self.leave_pieces(self.now, key, |_| true);
         if let Some(picker) = &mut self.picker {
             picker.release_owner(key);
         }
@@ -101,11 +103,25 @@ impl Torrent {
         }
         peer.allowed.retain(|allowed| *allowed != block.piece);
         peer.rejected += u32::from(!peer.is_choking);
+        let is_suspect = !peer.is_choking && (peer.parole || self.smart_ban.has(block.piece));
         if let Some(picker) = &mut self.picker {
             picker.release(block, key);
         }
         self.out.offer(key);
+        if is_suspect {
+            self.leave_pieces(self.now, key, |piece| piece == block.piece);
+            self.let_others_choose_before(key);
+        }
         Ok(())
+    }
+
+    /// What a peer gave back goes to others before it can take it again.
+    pub(super) fn let_others_choose_before(&mut self, key: PeerKey) {
+        (self.out.all_hungry, self.out.wake) = (false, false);
+        self.out.hungry = self.peers.keys();
+        self.out.hungry.retain(|&other| other != key);
+        self.fill_requests();
+        self.out.all_hungry = true;
     }
 
     pub(super) fn receive_block(
@@ -140,7 +156,7 @@ impl Torrent {
         peer.rejected = 0;
         let from = peer.contributor();
         self.out.hungry.push(key);
-        self.accept_block(now, from, block, span, data);
+        self.accept_block(now, from, asked, block, span, data);
         Ok(())
     }
 
@@ -148,11 +164,13 @@ impl Torrent {
         &mut self,
         now: Instant,
         from: Contributor,
+        asked: Asked,
         block: BlockId,
         span: BlockSpan,
         data: Bytes,
     ) {
-        let picker = self.picker.as_mut();
+        let is_unwelcome = asked == Asked::Earlier && self.is_unwelcome(block.piece, &from);
+        let picker = self.picker.as_mut().filter(|_| !is_unwelcome);
         let Some(Receipt::Useful { others, completes }) =
             picker.map(|picker| picker.receive(block, from))
         else {
@@ -245,7 +263,8 @@ impl Torrent {
         if peer.starved_at.as_ref().is_some_and(hopeless) {
             return;
         }
-        let blocks = self.choose(key, room);
+        let steering = self.steer(key);
+        let blocks = self.choose(key, room, &steering);
         let version = self.picker.as_ref().map_or(0, Picker::version);
         // What was taken ended its idleness.
         let idle = idle && blocks.is_empty();
@@ -256,13 +275,14 @@ impl Torrent {
             self.out.starving.remove(&key);
         }
         if let Some(peer) = self.peers.get_mut(key) {
-            peer.starved_at = starved;
+            // What is kept from it may be its own again at any time.
+            peer.starved_at = starved.filter(|_| steering.kept.is_empty());
         }
         self.request(key, blocks);
     }
 
     /// Takes up to `room` blocks for a peer: what somebody waits for, then what is free, then what others are slow with.
-    fn choose(&mut self, key: PeerKey, room: usize) -> Vec<BlockId> {
+    fn choose(&mut self, key: PeerKey, room: usize, steering: &Steering) -> Vec<BlockId> {
         let (Some(picker), Some(peer)) = (&mut self.picker, self.peers.get(key)) else {
             return Vec::new();
         };
@@ -270,10 +290,12 @@ impl Torrent {
         let who = Picking {
             key,
             pieces: &peer.pieces,
+            kept: &steering.kept,
             fast: rate * WHOLE_PIECE_SECONDS >= u64::from(self.geometry.piece_length()),
             parole: peer.parole,
             idle: peer.requests.is_empty(),
             allowed: peer.is_choking.then_some(&peer.allowed[..]),
+            preferred: &steering.preferred,
             suggested: &peer.suggested,
             current: peer.current,
             random: self.have.count() < RANDOM_PIECES,

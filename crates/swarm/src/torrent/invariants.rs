@@ -17,6 +17,7 @@ impl Torrent {
         assert_eq!(self.picker.is_none(), self.have.is_full());
         self.list.check_invariants();
         self.check_super_seeding();
+        self.smart_ban.check_invariants();
         if let Some(picker) = &self.picker {
             picker.check_invariants();
             self.check_requests(picker);

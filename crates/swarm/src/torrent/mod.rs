@@ -1,5 +1,6 @@
 //! [`Torrent`]: its state and how it is driven.
 
+mod blame;
 mod choking;
 mod connect;
 mod control;
@@ -33,6 +34,7 @@ use crate::peers::Peers;
 use crate::picker::Picker;
 use crate::priorities::Priorities;
 use crate::rate::Rate;
+use crate::smart_ban::SmartBan;
 use crate::super_seed::Seeding;
 use crate::{Action, Activity, Config, Event, Limits, PeerKey, PeerSnapshot, Priority, Stats};
 
@@ -59,7 +61,7 @@ use crate::{Action, Activity, Config, Event, Limits, PeerKey, PeerSnapshot, Prio
 ///   actions.
 /// * Every [`Action::ServeBlock`] is answered once, see there. Not after a disconnect.
 /// * Every [`Action::CompletePiece`] is answered by [`handle_piece_checked`](Self::handle_piece_checked) or
-///   [`handle_store_failed`](Self::handle_store_failed).
+///   [`handle_store_failed`](Self::handle_store_failed). An [`Action::DigestBlocks`] may be answered, see there.
 /// * A connection that broke is told with [`handle_disconnected`](Self::handle_disconnected); one that was closed on
 ///   [`Action::Disconnect`] need not be.
 ///
@@ -105,6 +107,7 @@ pub struct Torrent {
     peers: Peers,
     list: PeerList,
     bans: Bans,
+    smart_ban: SmartBan,
     rng: Xoshiro256PlusPlus,
     /// The latest time that the driver gave.
     now: Instant,
@@ -205,6 +208,7 @@ impl Torrent {
                 ..Seeding::default()
             },
             bans: Bans::default(),
+            smart_ban: SmartBan::default(),
             rng: Xoshiro256PlusPlus::seed_from_u64(config.seed),
             now,
             out: Outbox::default(),

@@ -43,6 +43,7 @@ impl Torrent {
             self.check_peer(now, key);
         }
         self.tick_super_seeding(now);
+        self.share_overdue(now);
         if self.clock.choke_round <= now {
             self.clock.choke_round = now + self.limits.choke_interval;
             self.choke_round(now);
@@ -83,14 +84,10 @@ impl Torrent {
             peer.requests.snub(now);
             peer.current = None;
         }
+        self.leave_pieces(now, key, |_| true);
         if let Some(picker) = &mut self.picker {
             picker.release_owner(key);
         }
-        // Others choose before it does.
-        self.out.all_hungry = false;
-        self.out.hungry = self.peers.keys();
-        self.out.hungry.retain(|&other| other != key);
-        self.fill_requests();
-        self.out.all_hungry = true;
+        self.let_others_choose_before(key);
     }
 }

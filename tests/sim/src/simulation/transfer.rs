@@ -229,11 +229,24 @@ impl Simulation {
             return;
         };
         if !node.disk.is_good(piece) {
-            torrent.handle_piece_checked(now, piece, PieceCheck::Failed);
+            let blocks = torrent.geometry().blocks(piece);
+            let digests = blocks.map(|block| Some(node.disk.digest(block))).collect();
+            torrent.handle_piece_checked(now, piece, PieceCheck::Failed { digests });
         } else if draw < node.spec.disk.write_errors {
             torrent.handle_store_failed(now, piece);
         } else {
             torrent.handle_piece_checked(now, piece, PieceCheck::Passed);
+        }
+    }
+
+    /// A piece that failed before is there: what its blocks are.
+    pub(super) fn digest(&mut self, index: u32, piece: PieceIndex) {
+        let now = self.instant();
+        let node = self.node(index);
+        if let Some(torrent) = &mut node.torrent {
+            let blocks = torrent.geometry().blocks(piece);
+            let digests: Vec<_> = blocks.map(|block| node.disk.digest(block)).collect();
+            torrent.handle_block_digests(now, piece, &digests);
         }
     }
 

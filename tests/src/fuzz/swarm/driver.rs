@@ -10,6 +10,8 @@ use headwater_swarm::{
 };
 use headwater_wire::{Handshake, Message};
 
+use super::content;
+
 /// Actions that no single step may exceed.
 const MAX_ACTIONS: usize = 100_000;
 
@@ -36,6 +38,8 @@ pub(super) struct Driver {
     stored: BTreeSet<BlockSpan>,
     /// Pieces whose check was not answered.
     pub(super) checking: Vec<PieceIndex>,
+    /// Pieces of which the torrent wants to know what their blocks are.
+    digesting: Vec<PieceIndex>,
     pub(super) backlogged: bool,
 }
 
@@ -49,6 +53,7 @@ impl Driver {
             dialling: Vec::new(),
             stored,
             checking: Vec::new(),
+            digesting: Vec::new(),
             backlogged: false,
         }
     }
@@ -56,10 +61,18 @@ impl Driver {
     /// Does everything that the torrent asks for and checks its books.
     pub(super) fn drain(&mut self) {
         let mut count = 0;
-        while let Some(action) = self.torrent.poll_action() {
-            self.act(action);
-            count += 1;
-            assert!(count < MAX_ACTIONS, "there is no end of actions");
+        loop {
+            while let Some(action) = self.torrent.poll_action() {
+                self.act(action);
+                count += 1;
+                assert!(count < MAX_ACTIONS, "there is no end of actions");
+            }
+            let Some(piece) = self.digesting.pop() else {
+                break;
+            };
+            let blocks = self.torrent.geometry().block_count(piece);
+            let digests = vec![content(true); blocks as usize];
+            self.torrent.handle_block_digests(self.now, piece, &digests);
         }
         while self.torrent.poll_event().is_some() {}
         self.torrent.check_invariants();
@@ -90,6 +103,10 @@ impl Driver {
                 assert!(self.stored.insert(block), "{block:?} stored twice");
             }
             Action::CompletePiece { piece } => self.complete(piece),
+            Action::DigestBlocks { piece } => {
+                assert!(self.torrent.have().has(piece), "{piece:?} is not had");
+                self.digesting.push(piece);
+            }
             Action::DiscardPiece { piece } => self.forget(piece),
             Action::Disconnect { peer, .. } => {
                 self.link(peer);
@@ -213,12 +230,12 @@ impl Driver {
     /// Answers a check. What was stored of the piece is then written, or forgotten when the torrent says so.
     pub(super) fn answer_check(&mut self, piece: PieceIndex, check: PieceCheck) {
         self.checking.retain(|each| *each != piece);
-        if check == PieceCheck::Passed {
+        let passed = check == PieceCheck::Passed;
+        if passed {
             self.forget(piece);
         }
         self.torrent.handle_piece_checked(self.now, piece, check);
-        let has = self.torrent.have().has(piece);
-        assert_eq!(has, check == PieceCheck::Passed);
+        assert_eq!(self.torrent.have().has(piece), passed);
     }
 
     pub(super) fn advance(&mut self, time: Duration) {

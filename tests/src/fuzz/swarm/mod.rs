@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use headwater_metainfo::{Bitfield, InfoHash, PeerId, PieceGeometry, PieceIndex};
+use headwater_metainfo::{Bitfield, BlockDigest, InfoHash, PeerId, PieceGeometry, PieceIndex};
 use headwater_swarm::{
     Activity, Config, Direction, Limits, PeerSource, PieceCheck, Priority, SuperSeeding, Torrent,
     UploadSlots,
@@ -201,13 +201,25 @@ fn answer_serve(driver: &mut Driver, input: &mut Input<'_>) {
 
 fn answer_check(driver: &mut Driver, input: &mut Input<'_>) {
     if let Some(piece) = input.pick(&driver.checking) {
-        let check = if input.flag() {
-            PieceCheck::Failed
-        } else {
-            PieceCheck::Passed
-        };
-        driver.answer_check(piece, check);
+        driver.answer_check(piece, outcome(input.byte()));
     }
+}
+
+/// Whether a piece passes; if not, what is said of its blocks, if anything.
+fn outcome(byte: u8) -> PieceCheck {
+    if byte & 1 == 0 {
+        return PieceCheck::Passed;
+    }
+    let digest = |block| (byte >> 6 != block).then(|| content(byte >> (2 + block) & 1 == 0));
+    let digests = (0..4).filter(|_| byte & 2 == 0).map(digest);
+    PieceCheck::Failed {
+        digests: digests.collect(),
+    }
+}
+
+/// The digest of any good block, or of any bad one.
+fn content(is_good: bool) -> BlockDigest {
+    BlockDigest([u8::from(is_good); 16])
 }
 
 fn set_have(driver: &mut Driver, input: &mut Input<'_>) {

@@ -66,6 +66,13 @@ enum Operation {
     Lost {
         piece: u32,
     },
+    Keep {
+        peer: usize,
+        pieces: BTreeSet<u32>,
+    },
+    Share {
+        piece: u32,
+    },
     Priorities(Vec<u32>),
     Forget {
         piece: u32,
@@ -99,6 +106,9 @@ fn operation(pieces: u32, peers: usize) -> impl Strategy<Value = Operation> {
         2 => (0usize..100).prop_map(|nth| Passed { nth }),
         1 => (0usize..100).prop_map(|nth| Failed { nth }),
         1 => (0..pieces).prop_map(|piece| Lost { piece }),
+        2 => (0..peers, prop::collection::btree_set(0..pieces, 0..5))
+            .prop_map(|(peer, pieces)| Keep { peer, pieces }),
+        1 => (0..pieces).prop_map(|piece| Share { piece }),
         1 => priorities.prop_map(Priorities),
         1 => (0..pieces).prop_map(|piece| Forget { piece }),
         1 => any::<bool>().prop_map(Sequential),
@@ -151,6 +161,8 @@ impl Pair {
             Operation::Passed { nth } => self.passed(nth),
             Operation::Failed { nth } => self.failed(nth),
             Operation::Lost { piece } => self.lose_blocks(piece),
+            Operation::Keep { peer, pieces } => self.model.peers[peer].kept = pieces,
+            Operation::Share { piece } => self.share(piece),
             Operation::Priorities(priorities) => self.set_priorities(priorities),
             Operation::Forget { piece } => self.forget(piece),
             Operation::Sequential(sequential) => {
@@ -199,13 +211,16 @@ impl Pair {
         choose: impl FnOnce(&mut Picker, &Picking<'_>, &mut Vec<BlockId>),
     ) -> Vec<Block> {
         let from = &self.model.peers[peer];
+        let kept: Vec<_> = from.kept.iter().copied().map(PieceIndex).collect();
         let who = Picking {
             key: from.key,
             pieces: &from.pieces,
+            kept: &kept,
             fast: manner.fast,
             parole: manner.parole,
             idle: self.model.is_idle(peer),
             allowed: None,
+            preferred: &[],
             suggested: &[],
             current: from.current.map(PieceIndex),
             random: false,
@@ -215,7 +230,7 @@ impl Pair {
         choose(&mut self.picker, &who, &mut picked);
         let blocks: Vec<_> = picked.iter().map(|id| (id.piece.0, id.index)).collect();
         for &block in &blocks {
-            assert!(from.has.contains(&block.0), "it lacks {block:?}");
+            assert!(from.offers(block.0), "{block:?} is not for it");
             assert!(self.model.wants(block.0), "{block:?} is not wanted");
             assert!(!self.model.received.contains(&block), "{block:?} is there");
         }
@@ -245,8 +260,7 @@ impl Pair {
         }
         if picked.len() < count {
             for block in self.model.blocks() {
-                let left =
-                    self.model.is_free(block) && self.model.peers[peer].has.contains(&block.0);
+                let left = self.model.is_free(block) && self.model.peers[peer].offers(block.0);
                 // Picking blocks makes a peer busy, and then it helps less.
                 let idle = idle && picked.is_empty();
                 let kept_back = left && self.may_touch(&before, peer, block.0, manner, idle);
@@ -271,7 +285,7 @@ impl Pair {
         for other in 0..self.model.pieces {
             let wanted_more = self.model.priorities[other as usize] > priority.0;
             let open = (0..BLOCKS).any(|index| self.model.is_free((other, index)));
-            let has = self.model.peers[peer].has.contains(&other);
+            let has = self.model.peers[peer].offers(other);
             let theirs = self.is_for(before, peer, other, manner);
             let passed_over = wanted_more && open && has && theirs;
             assert!(!passed_over, "{other} comes before {piece}");
@@ -290,7 +304,7 @@ impl Pair {
             let better = (0..model.pieces).find(|&other| {
                 let free = (0..BLOCKS).any(|index| model.is_free((other, index)));
                 let partial = free && before.slot(PieceIndex(other)).is_some();
-                let has = model.peers[peer].has.contains(&other);
+                let has = model.peers[peer].offers(other);
                 partial && has && priority(other) >= priority(piece) && joins(other)
             });
             assert_eq!(better, None, "{piece} was begun instead");
@@ -366,7 +380,7 @@ impl Pair {
         for &(deadline, piece) in &urgent {
             assert_eq!(self.model.deadlines[&piece.0], deadline);
         }
-        let mine = |piece: u32| self.model.peers[peer].has.contains(&piece);
+        let mine = |piece: u32| self.model.peers[peer].offers(piece);
         let expected = self.model.deadlines.keys().filter(|&&piece| {
             let key = self.model.peers[peer].key;
             let open = !exclusive_to_another(&before, piece, key);
@@ -525,6 +539,22 @@ impl Pair {
     fn lose_blocks(&mut self, piece: u32) {
         self.picker.piece_lost(PieceIndex(piece));
         self.model.received.retain(|block| block.0 != piece);
+    }
+
+    fn share(&mut self, piece: u32) {
+        let before = owner(&self.picker, piece);
+        self.picker.share(PieceIndex(piece));
+        let shared = before.filter(|(_, why)| why.is_none());
+        assert_eq!(owner(&self.picker, piece), shared);
+        for peer in &self.model.peers {
+            let trials: Vec<_> = self.picker.trials(peer.key).collect();
+            let expected = (0..self.model.pieces).filter(|&piece| {
+                let exclusive = owner(&self.picker, piece).filter(|(_, why)| why.is_some());
+                let theirs = exclusive.is_some_and(|(owner, _)| owner == peer.key);
+                theirs && !self.model.is_complete(piece)
+            });
+            assert_eq!(trials.len(), expected.count());
+        }
     }
 
     fn set_priorities(&mut self, priorities: Vec<u32>) {

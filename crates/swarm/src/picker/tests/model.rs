@@ -20,8 +20,17 @@ pub(super) struct ModelPeer {
     pub(super) key: PeerKey,
     pub(super) has: BTreeSet<u32>,
     pub(super) pieces: PeerPieces,
+    /// What others should fetch.
+    pub(super) kept: BTreeSet<u32>,
     /// The piece of which it was asked last.
     pub(super) current: Option<u32>,
+}
+
+impl ModelPeer {
+    /// Whether it may be asked for a piece.
+    pub(super) fn offers(&self, piece: u32) -> bool {
+        self.has.contains(&piece) && !self.kept.contains(&piece)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +52,7 @@ impl Model {
             key: PeerKey::for_tests(slot),
             has: BTreeSet::new(),
             pieces: PeerPieces::None { len: pieces },
+            kept: BTreeSet::new(),
             current: None,
         };
         Self {
@@ -107,7 +117,7 @@ impl Model {
 
     /// The best rank of a piece that may be begun with a peer.
     pub(super) fn best_fresh(&self, peer: usize) -> Option<Rank> {
-        let pieces = self.peers[peer].has.iter().copied();
+        let pieces = (0..self.pieces).filter(|&piece| self.peers[peer].offers(piece));
         let fresh = pieces.filter(|&piece| self.wants(piece) && self.is_untouched(piece));
         fresh.map(|piece| self.rank(piece)).min()
     }
