@@ -7,7 +7,7 @@ use crate::{PeerKey, UploadSlots};
 
 /// Slots of [`UploadSlots::Auto`] at least and at most.
 const AUTO_SLOTS: (u32, u32) = (4, 64);
-/// The square of [`UploadSlots::Auto`]'s slots for each KiB/s: 8 slots at 1 MiB/s. With few, each piece is through sooner and can be
+/// The square of [`UploadSlots::Auto`]'s slots for each KiB/s: 7 slots at 1 MiB/s. With few, each piece is through sooner and can be
 /// passed on sooner.
 const SLOTS_PER_RATE: f64 = 0.06;
 
@@ -103,8 +103,9 @@ mod tests {
 
     #[test]
     fn automatic_slots_grow_with_the_rate() {
-        assert_eq!(slots(UploadSlots::Auto, 0), 8);
-        assert_eq!(slots(UploadSlots::Auto, 1 << 20), 24);
+        assert_eq!(slots(UploadSlots::Auto, 0), 4);
+        assert_eq!(slots(UploadSlots::Auto, 1 << 20), 7);
+        assert_eq!(slots(UploadSlots::Auto, 4 << 20), 15);
         assert_eq!(slots(UploadSlots::Auto, 1 << 40), 64);
         assert_eq!(slots(UploadSlots::Fixed(3), 1 << 40), 3);
         assert_eq!([0, 1, 4, 10].map(optimistic_slots), [0, 1, 1, 2]);

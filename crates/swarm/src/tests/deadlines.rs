@@ -7,7 +7,7 @@ use headwater_wire::{Message, Reserved};
 
 use super::net::{Net, config};
 use super::rig::Rig;
-use crate::{Event, PeerKey, Priority};
+use crate::{Event, PeerKey, Priority, SuperSeeding};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -197,7 +197,9 @@ fn late_pieces(with_deadlines: bool) -> usize {
     const SEEN: u32 = 40;
     let mut net = Net::new();
     net.latency = SECOND / 2;
-    let seeds: Vec<_> = (0..4).map(|_| net.seed(PIECES)).collect();
+    let mut seed = config(0, PIECES).complete();
+    seed.super_seeding = SuperSeeding::Off;
+    let seeds: Vec<_> = (0..4).map(|_| net.add(seed.clone())).collect();
     for &seed in &seeds[..2] {
         net.nodes[seed].mute = Some(|message| matches!(message, Message::Piece { .. }));
     }

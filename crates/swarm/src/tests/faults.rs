@@ -5,7 +5,7 @@ use std::time::Duration;
 use headwater_metainfo::{BlockSpan, PieceIndex};
 use headwater_wire::{Message, Reserved};
 
-use super::net::{Net, config};
+use super::net::{Net, config, eager};
 use super::rig::{Rig, block, piece};
 use crate::{Action, Direction, DisconnectReason, PieceCheck, Priority, Refused, SuperSeeding};
 
@@ -33,7 +33,7 @@ fn have_goes_to_every_peer() {
 
 #[test]
 fn a_choke_without_the_fast_extension_leaks_no_request() {
-    let mut rig = Rig::new(config(0, 4));
+    let mut rig = Rig::new(eager(0, 4));
     let (a, b) = (rig.connect_plain(1), rig.connect(2));
     rig.say(b, [Message::HaveAll]);
     let all = vec![0xf0].into();
@@ -54,7 +54,7 @@ fn a_choke_without_the_fast_extension_leaks_no_request() {
 
 #[test]
 fn a_reject_leaks_no_request() {
-    let mut rig = Rig::new(config(0, 4));
+    let mut rig = Rig::new(eager(0, 4));
     let (a, b) = (rig.connect_seed(1), rig.connect(2));
     let asked = rig.requests(a);
     rig.say(b, [Message::HaveAll, Message::Unchoke]);
@@ -86,7 +86,7 @@ fn a_peer_that_rejects_everything_is_not_asked_in_a_circle() {
 
 #[test]
 fn a_disconnect_leaks_no_request() {
-    let mut rig = Rig::new(config(0, 4));
+    let mut rig = Rig::new(eager(0, 4));
     let (a, b) = (rig.connect_seed(1), rig.connect(2));
     let asked = rig.requests(a).len();
     rig.say(b, [Message::HaveAll, Message::Unchoke]);
@@ -98,7 +98,7 @@ fn a_disconnect_leaks_no_request() {
 
 #[test]
 fn what_is_not_answered_is_asked_for_again() {
-    let mut rig = Rig::new(config(0, 4));
+    let mut rig = Rig::new(eager(0, 4));
     let silent = rig.connect_seed(1);
     let asked = rig.requests(silent);
     rig.wait(MINUTE);
@@ -135,7 +135,7 @@ fn the_only_peer_is_asked_again_after_a_timeout() {
 
 #[test]
 fn a_late_block_is_taken() {
-    let mut rig = Rig::new(config(0, 4));
+    let mut rig = Rig::new(eager(0, 4));
     let seed = rig.connect_seed(1);
     let asked = rig.requests(seed);
     rig.wait(MINUTE);

@@ -35,6 +35,13 @@ pub(super) fn config(index: usize, pieces: u32) -> Config {
     config
 }
 
+/// The same, asking for 32 blocks at once: for tests that are about something else than the queue.
+pub(super) fn eager(index: usize, pieces: u32) -> Config {
+    let mut config = config(index, pieces);
+    config.limits.first_requests = 32;
+    config
+}
+
 /// What an `Action::ServeBlock` waits for.
 #[derive(Debug)]
 pub(super) struct Node {

@@ -6,7 +6,7 @@ use headwater_metainfo::{Bitfield, PieceIndex};
 use headwater_wire::Message;
 use headwater_wire::extension::{ExtendedHandshake, ExtensionIds};
 
-use super::net::{Net, config};
+use super::net::{Net, config, eager};
 use super::rig::{Rig, block};
 use crate::{
     Action, Activity, Direction, DisconnectReason, Event, PeerSource, Priority, Refused,
@@ -160,7 +160,7 @@ fn the_rarest_piece_is_begun_first() {
 
 #[test]
 fn higher_priorities_come_first_and_zero_never() {
-    let mut configuration = config(0, 6);
+    let mut configuration = eager(0, 6);
     configuration.priorities = [1, 0, 9, 1, 1_000_000, 9].map(Priority).to_vec();
     let mut rig = Rig::new(configuration);
     let seed = rig.connect_seed(1);
@@ -221,7 +221,7 @@ fn the_queue_holds_three_seconds_of_the_rate() {
 
 #[test]
 fn requests_go_out_in_batches() {
-    let mut rig = Rig::new(config(0, 1_000));
+    let mut rig = Rig::new(eager(0, 1_000));
     let seed = rig.connect_seed(1);
     rig.say_reqq(seed, 32);
     let asked = rig.requests(seed);
@@ -236,7 +236,7 @@ fn requests_go_out_in_batches() {
 
 #[test]
 fn only_the_endgame_asks_twice_and_then_cancels() {
-    let mut rig = Rig::new(config(0, 4));
+    let mut rig = Rig::new(eager(0, 4));
     let a = rig.connect_seed(1);
     let asked = rig.requests(a);
     assert_eq!(asked.len(), 16);
@@ -256,7 +256,7 @@ fn nothing_is_asked_twice_while_there_is_something_else() {
     let mut rig = Rig::new(config(0, 100));
     let (a, b) = (rig.connect_seed(1), rig.connect_seed(2));
     let (of_a, of_b) = (rig.requests(a), rig.requests(b));
-    assert_eq!((of_a.len(), of_b.len()), (32, 32));
+    assert_eq!((of_a.len(), of_b.len()), (4, 4));
     assert!(!of_a.iter().any(|span| of_b.contains(span)));
 }
 
@@ -268,7 +268,7 @@ fn a_backlogged_disk_stops_requests() {
     assert_eq!(rig.requests(seed), []);
     rig.torrent.set_backlogged(rig.now, false);
     rig.drain();
-    assert_eq!(rig.requests(seed).len(), 32);
+    assert_eq!(rig.requests(seed).len(), 4);
 }
 
 #[test]
@@ -550,7 +550,7 @@ fn corrupt_seeds_are_banned_and_innocents_are_not() {
 
 #[test]
 fn a_ban_on_a_shared_address_spares_the_others() {
-    let mut rig = Rig::new(config(0, 4));
+    let mut rig = Rig::new(eager(0, 4));
     let reserved = rig.torrent.reserved();
     let mut bad = Rig::connected(1, reserved, Direction::Incoming);
     let mut good = Rig::connected(2, reserved, Direction::Incoming);
@@ -664,7 +664,7 @@ fn of_two_connections_from_the_same_end_the_older_stays() {
 
 #[test]
 fn suspects_prove_themselves_with_pieces_of_their_own() {
-    let mut configuration = config(0, 40);
+    let mut configuration = eager(0, 40);
     configuration.priorities = vec![Priority::SKIP; 40];
     configuration.priorities[0] = Priority::NORMAL;
     let mut rig = Rig::new(configuration);
@@ -729,7 +729,7 @@ fn the_same_calls_give_the_same_actions() {
 
 #[test]
 fn a_suspect_that_is_all_alone_finishes_what_others_began() {
-    let mut rig = Rig::new(config(0, 4));
+    let mut rig = Rig::new(eager(0, 4));
     let (a, b) = (rig.connect_seed(1), rig.connect(2));
     rig.say(b, [Message::HaveAll]);
     let asked = rig.requests(a);

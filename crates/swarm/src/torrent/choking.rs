@@ -21,13 +21,22 @@ impl Torrent {
 
     /// A peer wants something: it gets a slot at once if one is open.
     pub(super) fn welcome(&mut self, now: Instant, key: PeerKey) {
-        let choked = self.peers.get(key).is_some_and(|peer| peer.am_choking);
-        if choked && self.open_slots > 0 && self.activity == Activity::Active {
+        if self.open_slots > 0 && self.activity == Activity::Active {
             self.open_slots -= 1;
             self.unchoke(now, key);
-        } else {
-            self.out.fill_slots = true;
+            return;
         }
+        self.out.fill_slots = true;
+        // It may have been unchoked when it wanted nothing, and others have its slot.
+        if self.limits.upload_slots != UploadSlots::Auto {
+            self.choke(now, key);
+        }
+    }
+
+    /// When slots are to be filled that could not be at once.
+    pub(super) fn fill_due(&self) -> Option<Instant> {
+        let pending = self.out.fill_slots && !self.peers.is_empty();
+        pending.then_some(self.clock.filled + FILL_INTERVAL)
     }
 
     /// Gives slots that are free, or not made use of, to peers that wait for one.
@@ -52,6 +61,10 @@ impl Torrent {
         for peer in waiting {
             self.unchoke(now, peer.key);
         }
+        // Nobody says so when a slot falls idle.
+        let waits = |peer: &Peer| peer.is_interested && peer.am_choking;
+        let is_auto = self.limits.upload_slots == UploadSlots::Auto;
+        self.out.fill_slots = is_auto && self.peers.iter().any(waits);
     }
 
     /// Peers to unchoke so that all slots are made use of.
@@ -81,6 +94,7 @@ impl Torrent {
         self.slots = choker::slots(self.limits.upload_slots, self.upload.bytes_per_second());
         let mut chosen = self.choose_unchoked(now);
         chosen.sort_unstable();
+        self.open_slots = self.slots.saturating_sub(chosen.len());
         for key in self.peers.keys() {
             if chosen.binary_search(&key).is_ok() {
                 self.unchoke(now, key);

@@ -7,7 +7,7 @@ use headwater_metainfo::PieceIndex;
 use super::Torrent;
 use crate::picker::{BlockState, Picker};
 use crate::super_seed::View;
-use crate::{Activity, PeerKey};
+use crate::{Activity, PeerKey, UploadSlots};
 
 impl Torrent {
     /// Panics when the bookkeeping contradicts itself. For tests and fuzzers: it looks at everything.
@@ -33,6 +33,8 @@ impl Torrent {
             assert!(active || peer.requests.is_empty() && !peer.am_interested);
             assert_eq!(peer.am_interested, active && peer.interesting > 0);
         }
+        let is_auto = self.limits.upload_slots == UploadSlots::Auto;
+        assert!(is_auto || self.occupied_slots() + self.open_slots <= self.slots);
         let stopped = self.activity == Activity::Stopped;
         assert!(!stopped || self.peers.is_empty() && self.list.dialling() == 0);
     }

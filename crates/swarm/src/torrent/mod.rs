@@ -257,7 +257,8 @@ impl Torrent {
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let dial = self.list.next_due().filter(|_| self.may_dial());
-        [self.clock.tick, dial].into_iter().flatten().min()
+        let due = [self.clock.tick, dial, self.fill_due()];
+        due.into_iter().flatten().min()
     }
 
     /// Does what follows from everything that was handled since the last time.

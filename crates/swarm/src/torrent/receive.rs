@@ -210,8 +210,9 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
-        peer.is_interested = true;
-        self.welcome(now, key);
+        if !std::mem::replace(&mut peer.is_interested, true) {
+            self.welcome(now, key);
+        }
     }
 
     fn receive_not_interested(&mut self, now: Instant, key: PeerKey) {
