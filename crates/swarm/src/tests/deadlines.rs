@@ -197,9 +197,13 @@ fn late_pieces(with_deadlines: bool) -> usize {
     const SEEN: u32 = 40;
     let mut net = Net::new();
     net.latency = SECOND / 2;
-    let mut seed = config(0, PIECES).complete();
-    seed.super_seeding = SuperSeeding::Off;
-    let seeds: Vec<_> = (0..4).map(|_| net.add(seed.clone())).collect();
+    // They do not know each other, and each would hide from the only peer that it has what that one is about to need.
+    let seed = |index| {
+        let mut seed = config(index, PIECES).complete();
+        seed.super_seeding = SuperSeeding::Off;
+        seed
+    };
+    let seeds: Vec<_> = (0..4).map(|index| net.add(seed(index))).collect();
     for &seed in &seeds[..2] {
         net.nodes[seed].mute = Some(|message| matches!(message, Message::Piece { .. }));
     }

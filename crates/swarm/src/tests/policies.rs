@@ -13,7 +13,6 @@ use crate::{
     SuperSeeding, UploadSlots,
 };
 
-const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 
 #[test]
@@ -183,58 +182,6 @@ fn sequential_means_in_order() {
 }
 
 #[test]
-fn the_queue_starts_large_and_grows_to_what_the_peer_takes() {
-    let mut rig = Rig::new(config(0, 1_000));
-    let seed = rig.connect_seed(1);
-    rig.say_reqq(seed, 100);
-    assert_eq!(rig.requests(seed).len(), 32);
-    for _ in 0..10 {
-        let asked = rig.requests(seed);
-        rig.take();
-        for span in asked {
-            rig.answer(seed, span);
-        }
-    }
-    let target = rig.torrent.peer(seed).unwrap().request_target;
-    assert_eq!(target, 100);
-}
-
-#[test]
-fn the_queue_holds_three_seconds_of_the_rate() {
-    let mut rig = Rig::new(config(0, 1_000));
-    let seed = rig.connect_seed(1);
-    // Ten blocks a second.
-    let mut waiting: Vec<_> = rig.requests(seed);
-    rig.take();
-    for _ in 0..300 {
-        let span = waiting.remove(0);
-        rig.answer(seed, span);
-        waiting.extend(rig.requests(seed));
-        rig.take();
-        rig.wait(Duration::from_millis(100));
-        waiting.extend(rig.requests(seed));
-        rig.take();
-    }
-    let peer = rig.torrent.peer(seed).unwrap();
-    assert!((27..=33).contains(&peer.request_target), "{peer:?}");
-}
-
-#[test]
-fn requests_go_out_in_batches() {
-    let mut rig = Rig::new(eager(0, 1_000));
-    let seed = rig.connect_seed(1);
-    rig.say_reqq(seed, 32);
-    let asked = rig.requests(seed);
-    rig.take();
-    for span in &asked[..7] {
-        rig.answer(seed, *span);
-        assert_eq!(rig.requests(seed), []);
-    }
-    rig.answer(seed, asked[7]);
-    assert_eq!(rig.requests(seed).len(), 8);
-}
-
-#[test]
 fn only_the_endgame_asks_twice_and_then_cancels() {
     let mut rig = Rig::new(eager(0, 4));
     let a = rig.connect_seed(1);
@@ -320,78 +267,6 @@ fn stopping_closes_everything_and_refuses_everybody() {
     let again = Rig::connected(1, reserved, Direction::Incoming);
     assert_eq!(rig.connect_with(again), Err(Refused::Stopped));
     assert_eq!(rig.torrent.poll_timeout(), None);
-}
-
-#[test]
-fn slots_are_given_at_once_while_there_are_any() {
-    let mut configuration = config(0, 4).complete();
-    configuration.limits.upload_slots = UploadSlots::Fixed(2);
-    let mut rig = Rig::new(configuration);
-    let peers: Vec<_> = (1..=3).map(|index| rig.connect_leech(index)).collect();
-    let unchoked = |rig: &Rig, key| rig.torrent.peer(key).is_some_and(|peer| !peer.am_choking);
-    assert_eq!(
-        peers
-            .iter()
-            .map(|&key| unchoked(&rig, key))
-            .collect::<Vec<_>>(),
-        [true, true, false]
-    );
-    rig.torrent.handle_disconnected(rig.now, peers[0]);
-    rig.drain();
-    assert!(unchoked(&rig, peers[2]));
-}
-
-#[test]
-fn a_leech_unchokes_those_who_give() {
-    let mut configuration = config(0, 1_000);
-    configuration.have.set(PieceIndex(0));
-    configuration.limits.upload_slots = UploadSlots::Fixed(2);
-    let mut rig = Rig::new(configuration);
-    let idle: Vec<_> = (1..=4).map(|index| rig.connect_leech(index)).collect();
-    let mut most = Bitfield::full(1_000);
-    most.clear(PieceIndex(0));
-    let giver = rig.connect(9);
-    let bytes = most.as_bytes().to_vec().into();
-    rig.say(
-        giver,
-        [
-            Message::Bitfield(bytes),
-            Message::Interested,
-            Message::Unchoke,
-        ],
-    );
-    assert!(rig.torrent.peer(giver).unwrap().am_choking);
-    for _ in 0..25 {
-        let asked = rig.requests(giver);
-        rig.take();
-        for span in asked {
-            rig.answer(giver, span);
-        }
-        rig.wait(SECOND);
-    }
-    assert!(!rig.torrent.peer(giver).unwrap().am_choking);
-    // The other slot goes round.
-    let mut tried = 0;
-    for &key in &idle {
-        tried += u32::from(rig.sent(key).contains(&Message::Unchoke));
-    }
-    rig.wait(MINUTE * 2);
-    for &key in &idle {
-        tried += u32::from(rig.sent(key).contains(&Message::Unchoke));
-    }
-    assert!(tried >= 3, "{tried}");
-}
-
-#[test]
-fn a_seed_gives_everybody_a_turn() {
-    let mut configuration = config(0, 4).complete();
-    configuration.limits.upload_slots = UploadSlots::Fixed(4);
-    let mut rig = Rig::new(configuration);
-    let peers: Vec<_> = (1..=12).map(|index| rig.connect_leech(index)).collect();
-    rig.wait(MINUTE * 3);
-    for peer in peers {
-        assert!(rig.sent(peer).contains(&Message::Unchoke), "{peer:?}");
-    }
 }
 
 #[test]
@@ -570,33 +445,6 @@ fn a_ban_on_a_shared_address_spares_the_others() {
 }
 
 #[test]
-fn dials_are_bounded_and_retried_later_and_later() {
-    let mut configuration = config(0, 4);
-    configuration.limits.max_half_open = 3;
-    let mut rig = Rig::new(configuration);
-    let addresses: Vec<_> = (1..=5u8).map(|i| ([192, 0, 2, i], 1).into()).collect();
-    rig.torrent
-        .add_peers(rig.now, addresses.clone(), PeerSource::Tracker);
-    assert_eq!(rig.take().len(), 3);
-    for &address in &addresses[..3] {
-        rig.torrent.handle_dial_failed(rig.now, address);
-    }
-    assert_eq!(rig.take().len(), 2);
-    let mut dials = 0;
-    for _ in 0..600 {
-        rig.wait(SECOND);
-        for action in rig.take() {
-            if let Action::Dial { address, .. } = action {
-                dials += 1;
-                rig.torrent.handle_dial_failed(rig.now, address);
-            }
-        }
-    }
-    // Three addresses four times more each; the last two have not answered.
-    assert_eq!(dials, 12);
-}
-
-#[test]
 fn a_churning_swarm_gets_there() {
     let mut net = Net::new();
     let seed = net.seed(40);
@@ -621,45 +469,6 @@ fn a_peer_that_drops_requests_does_not_stop_the_download() {
     net.introduce(leech, good);
     net.run_until(MINUTE * 2, |net| net.has_all(leech));
     let _ = good;
-}
-
-#[test]
-fn of_two_connections_the_one_of_the_greater_id_stays() {
-    use Direction::{Incoming, Outgoing};
-    // Our id begins with a dash: greater than peer 1's, less than peer 200's.
-    for (index, stays) in [(1, Outgoing), (200, Incoming)] {
-        for first in [Incoming, Outgoing] {
-            let mut rig = Rig::new(config(0, 4));
-            let second = if first == Incoming {
-                Outgoing
-            } else {
-                Incoming
-            };
-            let reserved = rig.torrent.reserved();
-            let old = rig
-                .connect_with(Rig::connected(index, reserved, first))
-                .unwrap();
-            let new = rig.connect_with(Rig::connected(index, reserved, second));
-            if first == stays {
-                assert_eq!(new, Err(Refused::Duplicate));
-                assert!(rig.torrent.peer(old).is_some());
-            } else {
-                assert!(new.is_ok());
-                assert_eq!(rig.disconnected(old), Some(DisconnectReason::Duplicate));
-            }
-            assert_eq!(rig.torrent.stats().peers, 1);
-        }
-    }
-}
-
-#[test]
-fn of_two_connections_from_the_same_end_the_older_stays() {
-    let mut rig = Rig::new(config(0, 4));
-    let old = rig.connect(1);
-    let mut again = Rig::connected(1, rig.torrent.reserved(), Direction::Incoming);
-    again.address.set_port(1);
-    assert_eq!(rig.connect_with(again), Err(Refused::Duplicate));
-    assert!(rig.torrent.peer(old).is_some());
 }
 
 #[test]

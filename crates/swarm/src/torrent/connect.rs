@@ -126,19 +126,25 @@ impl Torrent {
     /// Closes the connection that is of least use, if there is one over which nothing goes: so that a swarm in which everybody has all the
     /// connections that it may have does not fall apart into those who know each other and the others.
     fn make_room(&mut self, now: Instant) -> bool {
-        let idle_since =
-            |peer: &&Peer| now.saturating_duration_since(peer.connected_at) >= TURNOVER;
-        let idle = self
-            .peers
-            .iter()
-            .filter(idle_since)
-            .filter(|peer| is_idle(peer));
-        let Some(victim) = idle.min_by_key(|peer| (peer.am_interested, peer.connected_at)) else {
+        let Some(victim) = self.least_useful() else {
             return false;
         };
-        let victim = victim.key;
         self.disconnect(now, victim, DisconnectReason::Full);
         true
+    }
+
+    /// The peer that is first to go when a place is needed, if one may.
+    fn least_useful(&self) -> Option<PeerKey> {
+        let age = |peer: &Peer| self.now.saturating_duration_since(peer.connected_at);
+        let idle = self.peers.iter();
+        let idle = idle.filter(|peer| age(peer) >= TURNOVER && is_idle(peer));
+        let victim = idle.min_by_key(|peer| (peer.am_interested, peer.connected_at));
+        victim.map(|peer| peer.key)
+    }
+
+    /// Whether there is a place for one more peer, or can be.
+    pub(super) fn has_place(&self) -> bool {
+        self.peers.len() < self.limits.max_peers || self.least_useful().is_some()
     }
 
     /// A connected peer that is the same as the one at the other end of a new connection.

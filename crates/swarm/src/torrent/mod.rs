@@ -370,7 +370,7 @@ impl Torrent {
     /// Whether a connection that comes from `ip` would be taken up as far as can be told before its handshake.
     pub fn accepts_incoming(&self, ip: IpAddr) -> bool {
         let stopped = self.activity == Activity::Stopped;
-        !stopped && !self.is_banned(ip) && self.peers.len() < self.limits.max_peers
+        !stopped && !self.is_banned(ip) && self.has_place()
     }
 
     fn count_left(&self) -> u64 {
