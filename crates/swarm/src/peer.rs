@@ -166,12 +166,16 @@ impl Peer {
         self.is_interested && !self.am_choking
     }
 
-    /// Whether it makes use of its upload slot: something of what it asked for is to be sent, or was just now, or it has hardly
-    /// had time to ask.
+    /// Whether it makes use of its upload slot: something of what it asked for is to be sent, or was just now.
     pub(crate) fn uses_slot(&self, now: Instant) -> bool {
         let recent = |then: Instant| now.saturating_duration_since(then) < IDLE_SLOT;
-        let busy = self.uploads.len() > 0 || self.served_at.is_some_and(recent);
-        self.takes_slot() && (busy || recent(self.choke_changed))
+        self.takes_slot() && (self.uploads.len() > 0 || self.served_at.is_some_and(recent))
+    }
+
+    /// Whether it leaves its upload slot unused although it has had time to ask.
+    pub(crate) fn wastes_slot(&self, now: Instant) -> bool {
+        let had_time = now.saturating_duration_since(self.choke_changed) >= IDLE_SLOT;
+        self.takes_slot() && !self.uses_slot(now) && had_time
     }
 
     /// Whether it will ever take anything.

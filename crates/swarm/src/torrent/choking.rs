@@ -73,19 +73,17 @@ impl Torrent {
     /// less is to be expected of others, and the more of those are tried at a time. Once all slots are made use of, those
     /// who make no use of theirs are choked, or they would all come back at once.
     fn unused_slots(&mut self, now: Instant) -> usize {
-        let (users, idle): (Vec<_>, Vec<_>) = self
-            .peers
-            .iter()
-            .filter(|peer| peer.takes_slot())
-            .map(|peer| (peer.key, peer.uses_slot(now)))
-            .partition(|&(_, uses)| uses);
-        let free = self.slots.saturating_sub(users.len());
-        if free == 0 {
-            for (key, _) in idle {
-                self.choke(now, key);
-            }
+        let users = self.peers.iter().filter(|peer| peer.uses_slot(now)).count();
+        let idle = self.peers.iter().filter(|peer| peer.wastes_slot(now));
+        let idle: Vec<_> = idle.map(|peer| peer.key).collect();
+        // Those who were unchoked just now may be about to ask. That is no reason to choke others.
+        if users >= self.slots {
+            idle.iter().for_each(|&key| self.choke(now, key));
             return 0;
         }
+        let free = self
+            .slots
+            .saturating_sub(self.occupied_slots() - idle.len());
         free * (1 + idle.len())
     }
 
