@@ -33,7 +33,7 @@ impl Picker {
         {
             blocks.push(BlockId { piece, index });
         }
-        self.take_unrequested(piece, (blocks.len() - before) as u64);
+        self.unrequested -= (blocks.len() - before) as u64;
         self.shelve(slot);
     }
 
@@ -51,7 +51,7 @@ impl Picker {
             return;
         }
         if self.wants(block.piece) {
-            self.add_unrequested(block.piece, 1);
+            self.unrequested += 1;
         }
         self.shelve(slot);
         self.close_if_untouched(slot);
@@ -75,7 +75,7 @@ impl Picker {
         match partial.receive(block.index, Some(from)) {
             BlockState::Received => return Receipt::Useless,
             BlockState::Requested(_) => {}
-            BlockState::Free => self.take_unrequested(block.piece, 1),
+            BlockState::Free => self.unrequested -= 1,
         }
         let completes = self.partials[slot].is_complete();
         self.shelve(slot);

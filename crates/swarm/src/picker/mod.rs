@@ -61,8 +61,6 @@ pub(crate) struct Picker {
     suspects: BTreeSet<PieceIndex>,
     /// Blocks of wanted pieces that nobody was asked for.
     unrequested: u64,
-    /// Those of them in pieces that nobody has but seeds.
-    rare: u64,
     /// Changes whenever a block may have become available to a peer that found none.
     version: u64,
     serial: u64,
@@ -87,7 +85,6 @@ impl Picker {
             deadlines: Deadlines::default(),
             suspects: BTreeSet::new(),
             unrequested: 0,
-            rare: 0,
             version: 0,
             serial: 0,
             seeds: 0,
@@ -101,9 +98,10 @@ impl Picker {
         self.rarity.entry(piece).tier != NO_TIER
     }
 
-    /// Whether everything wanted was asked for or is there, except for what nobody has.
+    /// Whether everything wanted was asked for or is there. As long as there is something that nobody has, there is time, and asking
+    /// twice would cost others what they could be sent.
     pub(crate) fn is_endgame(&self) -> bool {
-        self.unrequested == if self.seeds > 0 { 0 } else { self.rare }
+        self.unrequested == 0
     }
 
     /// Changes whenever a peer that found nothing to ask for may find something now.
@@ -144,10 +142,8 @@ impl Picker {
     }
 
     fn count_unrequested(&mut self) {
-        (self.unrequested, self.rare) = (0, 0);
-        for piece in self.geometry.pieces() {
-            self.add_unrequested(piece, self.unrequested_of(piece));
-        }
+        let pieces = self.geometry.pieces();
+        self.unrequested = pieces.map(|piece| self.unrequested_of(piece)).sum();
     }
 
     /// Blocks of a piece that are wanted and that nobody was asked for.
@@ -157,20 +153,6 @@ impl Picker {
             _ if entry.tier == NO_TIER => 0,
             Place::Partial(slot) => u64::from(self.partials[slot as usize].free()),
             _ => u64::from(self.geometry.block_count(piece)),
-        }
-    }
-
-    fn add_unrequested(&mut self, piece: PieceIndex, blocks: u64) {
-        self.unrequested += blocks;
-        if self.rarity.entry(piece).availability == 0 {
-            self.rare += blocks;
-        }
-    }
-
-    fn take_unrequested(&mut self, piece: PieceIndex, blocks: u64) {
-        self.unrequested -= blocks;
-        if self.rarity.entry(piece).availability == 0 {
-            self.rare -= blocks;
         }
     }
 
@@ -185,14 +167,14 @@ impl Picker {
             let before = self.partials[slot].receive(block.0, None);
             useful += u64::from(before == BlockState::Free);
         }
-        self.take_unrequested(piece, useful);
+        self.unrequested -= useful;
         self.shelve(slot);
         self.partials[slot].is_complete()
     }
 
     /// The piece is there: verified and on disk.
     pub(crate) fn piece_had(&mut self, piece: PieceIndex) {
-        self.take_unrequested(piece, self.unrequested_of(piece));
+        self.unrequested -= self.unrequested_of(piece);
         self.drop_partial(piece);
         self.rarity.forget(piece);
         self.suspects.remove(&piece);
@@ -205,7 +187,7 @@ impl Picker {
         let before = self.unrequested_of(piece);
         self.partials[slot].lose_received();
         self.set_owner(slot, None);
-        self.add_unrequested(piece, self.unrequested_of(piece) - before);
+        self.unrequested += self.unrequested_of(piece) - before;
         self.version += 1;
         self.close_if_untouched(slot);
     }
@@ -221,7 +203,7 @@ impl Picker {
         }
         self.rarity.queue(piece, priority);
         self.memos.queued(piece);
-        self.add_unrequested(piece, self.unrequested_of(piece));
+        self.unrequested += self.unrequested_of(piece);
         self.version += 1;
     }
 

@@ -18,7 +18,7 @@ impl Picker {
         if pieces.counts_as_seed() {
             self.seeds += 1;
         } else {
-            pieces.iter().for_each(|piece| self.raise(piece));
+            pieces.iter().for_each(|piece| self.rarity.raise(piece));
         }
     }
 
@@ -27,14 +27,14 @@ impl Picker {
         if pieces.counts_as_seed() {
             self.seeds -= 1;
         } else {
-            pieces.iter().for_each(|piece| self.lower(piece));
+            pieces.iter().for_each(|piece| self.rarity.lower(piece));
             self.note_drop();
         }
     }
 
     /// A peer that is no seed got `piece`, and is no seed even now.
     pub(crate) fn peer_gained(&mut self, key: PeerKey, piece: PieceIndex) {
-        self.raise(piece);
+        self.rarity.raise(piece);
         if let Some(standing) = self.rarity.standing(piece) {
             self.memos.gained(key, standing);
         }
@@ -42,22 +42,8 @@ impl Picker {
 
     /// A peer that was no seed lost `piece`.
     pub(crate) fn peer_lost(&mut self, piece: PieceIndex) {
-        self.lower(piece);
-        self.note_drop();
-    }
-
-    fn raise(&mut self, piece: PieceIndex) {
-        if self.rarity.entry(piece).availability == 0 {
-            self.rare -= self.unrequested_of(piece);
-        }
-        self.rarity.raise(piece);
-    }
-
-    fn lower(&mut self, piece: PieceIndex) {
         self.rarity.lower(piece);
-        if self.rarity.entry(piece).availability == 0 {
-            self.rare += self.unrequested_of(piece);
-        }
+        self.note_drop();
     }
 
     fn note_drop(&mut self) {

@@ -100,10 +100,9 @@ impl Model {
         having.count() as u32
     }
 
-    /// Whether nothing is left to ask for, of what anybody has.
+    /// Whether nothing is left to ask for.
     pub(super) fn is_endgame(&self) -> bool {
-        let free = |block: Block| self.is_free(block) && self.availability(block.0) > 0;
-        !self.blocks().any(free)
+        !self.blocks().any(|block| self.is_free(block))
     }
 
     pub(super) fn rank(&self, piece: u32) -> Rank {
