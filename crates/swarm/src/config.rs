@@ -49,9 +49,10 @@ pub enum Activity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UploadSlots {
     /// As many as the upload rate feeds: 4 at least, growing with its square root to 64. Only peers that do ask for something count, so
-    /// that the rate does not suffer from those that are unchoked and have nothing to ask for.
+    /// that the rate does not suffer from those that are unchoked and have nothing to ask for: more peers than there are slots may
+    /// be unchoked, until all slots are made use of.
     Auto,
-    /// This many.
+    /// This many, and never more, whether or not they ask for anything.
     Fixed(u32),
 }
 
@@ -68,10 +69,11 @@ pub enum SuperSeeding {
     Off,
 }
 
-/// Bounds and time-outs. [`Default`] gives what the field has settled on.
+/// Bounds and time-outs. [`Default`] gives what has proved itself in simulated swarms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at most.
+    /// Connections at most. Two fifths of them are kept for peers that connect to us, unless nobody has done so half a minute after the
+    /// start. When all are taken, a new one takes the place of one that is ten seconds old and over which nothing goes.
     pub max_peers: usize,
     /// Dials at most that are under way at a time.
     pub max_half_open: usize,
@@ -79,9 +81,10 @@ pub struct Limits {
     pub max_known_peers: usize,
     /// Peers that are unchoked at a time.
     pub upload_slots: UploadSlots,
-    /// Requests at most that may be outstanding to one peer.
+    /// Requests at most that may be outstanding to one peer. Below that, there are as many as it answers in half a second and in the
+    /// time of its quickest answer.
     pub max_requests: u32,
-    /// Requests outstanding to a peer that has not sent anything yet.
+    /// Requests outstanding to a peer that has not sent anything yet. Each block that comes adds one until its rate grows no more.
     pub first_requests: u32,
     /// Requests that peers are told to keep to (`reqq`, BEP 10).
     pub offered_requests: u32,
