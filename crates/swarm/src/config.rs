@@ -69,7 +69,7 @@ pub enum SuperSeeding {
     Off,
 }
 
-/// Bounds and time-outs. [`Default`] gives what has proved itself in simulated swarms.
+/// Bounds and time-outs. [`Default`] suits most swarms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Connections at most. Two fifths of them are kept for peers that connect to us, unless nobody has done so half a minute after the

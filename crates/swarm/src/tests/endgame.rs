@@ -5,7 +5,7 @@ use std::time::Duration;
 use headwater_metainfo::{Bitfield, PieceIndex};
 use headwater_wire::Message;
 
-use super::net::config;
+use super::net::{config, eager};
 use super::rig::{Rig, block};
 use crate::{PeerKey, Priority};
 
@@ -73,10 +73,8 @@ fn nothing_is_asked_for_twice_while_something_else_can_be() {
 }
 
 #[test]
-fn what_nobody_has_does_not_keep_the_end_from_coming() {
-    let mut configuration = config(0, 6);
-    configuration.limits.first_requests = 32;
-    let mut rig = Rig::new(configuration);
+fn it_does_not_begin_while_there_is_something_that_nobody_has() {
+    let mut rig = Rig::new(eager(0, 6));
     let mut most = Bitfield::full(6);
     most.clear(PieceIndex(2));
     let bitfield = || Message::Bitfield(most.as_bytes().to_vec().into());
@@ -85,9 +83,11 @@ fn what_nobody_has_does_not_keep_the_end_from_coming() {
     assert_eq!(rig.requests(stalling).len(), 20);
     let idle = rig.connect(2);
     rig.say(idle, [bitfield(), Message::Unchoke]);
-    assert_eq!(rig.requests(idle).len(), 4);
-    // As soon as it can be had, it is asked for.
+    assert_eq!(rig.requests(idle), []);
+    // As soon as it can be had it is asked for, and then everything was.
     rig.take();
     rig.say(stalling, [Message::Have(PieceIndex(2))]);
     assert!(rig.requests(stalling).contains(&block(2, 0)));
+    rig.wait(SECOND);
+    assert_eq!(rig.requests(idle).len(), 4);
 }
