@@ -78,7 +78,9 @@ impl Torrent {
         let idle: Vec<_> = idle.map(|peer| peer.key).collect();
         // Those who were unchoked just now may be about to ask. That is no reason to choke others.
         if users >= self.slots {
-            idle.iter().for_each(|&key| self.choke(now, key));
+            for key in idle {
+                self.choke(now, key);
+            }
             return 0;
         }
         let free = self
