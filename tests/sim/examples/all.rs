@@ -24,11 +24,24 @@ fn main() {
                 .collect();
             println!("{}", line.join(" "));
         }
-        let sum = |f: fn(&headwater_sim::PeerOutcome) -> u64| o.peers.iter().map(f).sum::<u64>() >> 20;
-        print!("dup {} bad {} unreq {} | ", sum(|p| p.stats.wasted_duplicate), sum(|p| p.stats.wasted_failed), sum(|p| p.stats.wasted_unrequested));
+        let sum =
+            |f: fn(&headwater_sim::PeerOutcome) -> u64| o.peers.iter().map(f).sum::<u64>() >> 20;
+        print!(
+            "dup {} bad {} unreq {} | ",
+            sum(|p| p.stats.wasted_duplicate),
+            sum(|p| p.stats.wasted_failed),
+            sum(|p| p.stats.wasted_unrequested)
+        );
         if std::env::var_os("PEERS").is_some() {
             for (i, (p, n)) in o.peers.iter().zip(&spec.nodes).enumerate() {
-                println!("{i:3} up {:5} done {:6.1} uploaded {:5} MiB down {:5} dup {:4} MiB", n.up.0 >> 10, p.elapsed().unwrap_or_default().as_secs_f64(), p.stats.uploaded >> 20, p.stats.downloaded >> 20, p.stats.wasted_duplicate >> 20);
+                println!(
+                    "{i:3} up {:5} done {:6.1} uploaded {:5} MiB down {:5} dup {:4} MiB",
+                    n.up.0 >> 10,
+                    p.elapsed().unwrap_or_default().as_secs_f64(),
+                    p.stats.uploaded >> 20,
+                    p.stats.downloaded >> 20,
+                    p.stats.wasted_duplicate >> 20
+                );
             }
         }
         println!(
