@@ -21,7 +21,7 @@ use crate::{Connected, Direction, Limits, PeerKey, PeerSource};
 const MAX_HINTS: usize = 64;
 
 /// Time without anything to send after which an upload slot is idle.
-const IDLE_SLOT: Duration = Duration::from_millis(300);
+const IDLE_SLOT: Duration = Duration::from_millis(500);
 
 /// What a peer told with the extension protocol (BEP 10).
 #[derive(Debug, Clone, Default)]

@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use headwater_metainfo::{BlockSpan, PieceIndex};
+use headwater_metainfo::{BlockSpan, PieceGeometry, PieceIndex};
 use headwater_wire::Message;
 
 use super::blame::Steering;
 use super::deadlines::Hurry;
 use super::receive::Verdict;
 use super::{Torrent, endgame, promptness};
-use crate::peer::Starved;
+use crate::peer::{Peer, Starved};
 use crate::picker::{BlockId, Contributor, Picker, Picking, Receipt};
 use crate::requests::Asked;
 use crate::{Action, Activity, DisconnectReason, PeerKey};
@@ -286,21 +286,8 @@ impl Torrent {
         let (Some(picker), Some(peer)) = (&mut self.picker, self.peers.get(key)) else {
             return Vec::new();
         };
-        let rate = peer.download.bytes_per_second();
-        let who = Picking {
-            key,
-            pieces: &peer.pieces,
-            kept: &steering.kept,
-            fast: rate * WHOLE_PIECE_SECONDS >= u64::from(self.geometry.piece_length()),
-            parole: peer.parole,
-            idle: peer.requests.is_empty(),
-            allowed: peer.is_choking.then_some(&peer.allowed[..]),
-            preferred: &steering.preferred,
-            suggested: &peer.suggested,
-            current: peer.current,
-            random: self.have.count() < RANDOM_PIECES,
-            many_partials: self.peers.len() * 3 / 2 + 4,
-        };
+        let (have, among) = (self.have.count(), self.peers.len());
+        let who = picking(peer, steering, self.geometry, have, among);
         let mut blocks = Vec::with_capacity(room);
         let helps = who.idle && picker.is_endgame();
         let soonest = if helps || picker.has_deadlines() {
@@ -320,7 +307,7 @@ impl Torrent {
         blocks
     }
 
-    fn request(&mut self, key: PeerKey, blocks: Vec<BlockId>) {
+    pub(super) fn request(&mut self, key: PeerKey, blocks: Vec<BlockId>) {
         let (Some(picker), Some(peer)) = (&self.picker, self.peers.get_mut(key)) else {
             return;
         };
@@ -332,5 +319,30 @@ impl Torrent {
             peer.requests.push(self.now, block);
             self.out.send(self.now, peer, Message::Request(span));
         }
+    }
+}
+
+/// A peer as the picker has to know it, among so many others, when we `have` so many pieces.
+pub(super) fn picking<'a>(
+    peer: &'a Peer,
+    steering: &'a Steering,
+    geometry: PieceGeometry,
+    have: u32,
+    among: usize,
+) -> Picking<'a> {
+    let rate = peer.download.bytes_per_second();
+    Picking {
+        key: peer.key,
+        pieces: &peer.pieces,
+        kept: &steering.kept,
+        fast: rate * WHOLE_PIECE_SECONDS >= u64::from(geometry.piece_length()),
+        parole: peer.parole,
+        idle: peer.requests.is_empty(),
+        allowed: peer.is_choking.then_some(&peer.allowed[..]),
+        preferred: &steering.preferred,
+        suggested: &peer.suggested,
+        current: peer.current,
+        random: have < RANDOM_PIECES,
+        many_partials: among * 3 / 2 + 4,
     }
 }

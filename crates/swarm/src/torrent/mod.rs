@@ -13,6 +13,7 @@ mod invariants;
 mod offers;
 mod promptness;
 mod receive;
+mod relief;
 mod super_seeding;
 mod timeout;
 mod upload;

@@ -13,8 +13,9 @@ use crate::super_seed::View;
 
 /// Time's worth of a peer's rate that is offered to it.
 const OFFER_SECONDS: u64 = 2;
-/// Bytes at least that are offered to an unchoked peer: what a request queue begins with.
-const MIN_OFFER: u64 = 512 * 1024;
+/// Bytes at least that are offered to an unchoked peer: what a request queue begins with. The less there is on the way to each, the sooner
+/// the first pieces are complete and can be passed on.
+const MIN_OFFER: u64 = 128 * 1024;
 /// Pieces at most that are kept for one peer.
 const MAX_OFFERS: usize = 512;
 /// An offer that a peer asks nothing of for so long, and of nothing else either, is open to others.

@@ -54,6 +54,10 @@ impl Torrent {
             picker.reconsider_deadlines();
         }
         self.out.all_hungry = true;
+        self.fill_requests();
+        for key in self.peers.keys() {
+            self.relieve(now, key);
+        }
         self.slots = choker::slots(self.limits.upload_slots, self.upload.bytes_per_second());
         self.out.fill_slots = true;
     }
