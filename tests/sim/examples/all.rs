@@ -6,7 +6,11 @@ fn main() {
             continue;
         }
         let wall = std::time::Instant::now();
-        let spec = s.spec(&s.defaults());
+        let mut spec = s.spec(&s.defaults());
+        if let Ok(n) = std::env::var("RNG") { let mut p = s.defaults(); p.rng = n.parse().unwrap(); spec = s.spec(&p); }
+        if let Ok(way) = std::env::var("WAY") {
+            for n in &mut spec.nodes { if let Some(r) = &mut n.reader { r.order = match way.as_str() { "none" => headwater_sim::ReadingOrder::Unknown, "seq" => headwater_sim::ReadingOrder::Sequential, _ => headwater_sim::ReadingOrder::Deadlines }; } }
+        }
         let o = spec.clone().run();
         if std::env::var_os("SENT").is_some() {
             let mut spec = spec.clone();
@@ -33,7 +37,7 @@ fn main() {
             o.seed_copies(),
             o.wasted_bytes(),
             wall.elapsed().as_secs_f64(),
-            s.complaints(&spec, &o)
+            (s.complaints(&spec, &o), o.peers.iter().filter_map(|p| p.playback).collect::<Vec<_>>(), o.peers.iter().map(|p| p.most_spoilt).max())
         );
     }
 }

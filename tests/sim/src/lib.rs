@@ -40,7 +40,7 @@ pub use behaviour::Behaviour;
 pub use disk::DiskSpec;
 pub use fluid::fluid_bound;
 pub use outcome::{Outcome, PeerOutcome};
-pub use reader::{Playback, ReaderSpec};
+pub use reader::{Playback, ReaderSpec, ReadingOrder};
 pub use simulation::Simulation;
 pub use spec::{Leaves, NodeSpec, Start, SwarmSpec};
 pub use time::{Rate, Time};

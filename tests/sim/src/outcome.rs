@@ -20,7 +20,7 @@ pub struct PeerOutcome {
     pub stats: Stats,
     /// Peers that banned it.
     pub banned_by: Vec<u32>,
-    /// Pieces at most that it spoilt for one and the same peer.
+    /// Pieces at most that failed at one and the same peer after it had sent bad blocks of them.
     pub most_spoilt: u32,
     /// How playing went.
     pub playback: Option<Playback>,

@@ -1,13 +1,19 @@
 //! Somebody who watches while it downloads.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use headwater_metainfo::{Bitfield, PieceGeometry, PieceIndex};
+use headwater_swarm::Torrent;
 
 use crate::time::{Rate, Time};
 
 /// How often a reader looks whether it can go on.
 pub(crate) const STEP: Duration = Duration::from_millis(100);
+/// Playing time within which pieces have deadlines, and how many have one at least.
+const WINDOW: Duration = Duration::from_secs(10);
+const WINDOW_PIECES: u32 = 4;
+/// A deadline that is further off than this is set anew.
+const TOLERANCE: Duration = Duration::from_millis(500);
 
 /// What is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +22,20 @@ pub struct ReaderSpec {
     pub rate: Rate,
     /// Time's worth of data that must be there before it begins, and after each stall before it goes on.
     pub cushion: Duration,
+    /// What its brain is told of it.
+    pub order: ReadingOrder,
+}
+
+/// How a brain knows which pieces are needed first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReadingOrder {
+    /// It does not.
+    Unknown,
+    /// By [`Torrent::set_sequential`].
+    Sequential,
+    /// By [`Torrent::set_deadline`], for the next ten seconds of playing, four pieces at least.
+    #[default]
+    Deadlines,
 }
 
 /// How it went.
@@ -76,6 +96,34 @@ impl Reader {
         } else {
             self.playback.startup += STEP;
         }
+    }
+
+    /// Tells the brain when it will come to which piece, as if it were playing from now on.
+    pub(crate) fn set_deadlines(&self, instant: Instant, torrent: &mut Torrent) {
+        if self.spec.order != ReadingOrder::Deadlines || self.playback.ended.is_some() {
+            return;
+        }
+        let geometry = torrent.geometry();
+        for piece in self.window(geometry) {
+            let ahead = geometry.piece_range(piece).start;
+            let ahead = ahead.saturating_sub(self.position);
+            let due = instant + self.spec.rate.time_for(ahead);
+            let is_close = |set: Instant| {
+                due.max(set).saturating_duration_since(due.min(set)) <= TOLERANCE
+            };
+            if !torrent.have().has(piece) && !torrent.deadline(piece).is_some_and(is_close) {
+                torrent.set_deadline(instant, piece, Some(due));
+            }
+        }
+    }
+
+    /// The pieces that it is about to come to.
+    fn window(&self, geometry: PieceGeometry) -> impl Iterator<Item = PieceIndex> + use<> {
+        let piece_at = |byte: u64| (byte / u64::from(geometry.piece_length())) as u32;
+        let first = piece_at(self.position);
+        let end = piece_at(self.position + self.bytes_in(WINDOW)) + 1;
+        let end = end.max(first + WINDOW_PIECES).min(geometry.piece_count());
+        (first..end).map(PieceIndex)
     }
 
     fn bytes_in(&self, time: Duration) -> u64 {

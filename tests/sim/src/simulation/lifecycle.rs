@@ -127,11 +127,12 @@ impl Simulation {
     }
 
     pub(super) fn play(&mut self, index: u32) {
-        let now = self.now();
+        let (now, instant) = (self.now(), self.instant());
         let geometry = self.spec.geometry;
         let node = self.node(index);
-        if let (Some(reader), Some(torrent)) = (&mut node.reader, &node.torrent) {
+        if let (Some(reader), Some(torrent)) = (&mut node.reader, &mut node.torrent) {
             reader.step(now, geometry, torrent.have());
+            reader.set_deadlines(instant, torrent);
         }
         self.push(now + reader::STEP, index, Event::Play);
     }
