@@ -53,15 +53,19 @@ pub struct Outcome {
 pub(crate) struct SwarmSpecOf {
     bound: Duration,
     size: u64,
+    /// Bytes a second that those who give can send together.
+    capacity: f64,
     expected: Vec<bool>,
     seeds: Vec<bool>,
 }
 
 impl From<&SwarmSpec> for SwarmSpecOf {
     fn from(spec: &SwarmSpec) -> Self {
+        let givers = spec.nodes.iter().filter(|node| node.contributes());
         Self {
             bound: fluid_bound(spec),
             size: spec.geometry.total_size(),
+            capacity: givers.map(|node| node.up.0 as f64).sum(),
             expected: spec.nodes.iter().map(|node| node.must_finish()).collect(),
             seeds: spec
                 .nodes
@@ -112,6 +116,18 @@ impl Outcome {
     pub fn seed_share(&self) -> f64 {
         let all: u64 = self.peers.iter().map(|peer| peer.stats.uploaded).sum();
         self.seed_copies() * self.spec.size as f64 / all.max(1) as f64
+    }
+
+    /// Share of what the uplinks of those who give could have sent until the end that was sent: 0 to 1.
+    pub fn up_used(&self) -> f64 {
+        let sent: u64 = self.sent.iter().sum();
+        sent as f64 / (self.spec.capacity * self.ended.as_secs_f64())
+    }
+
+    /// [`wasted_bytes`](Self::wasted_bytes) over all that peers received: 0 to 1.
+    pub fn wasted_share(&self) -> f64 {
+        let received: u64 = self.peers.iter().map(|peer| peer.stats.downloaded).sum();
+        self.wasted_bytes() as f64 / received.max(1) as f64
     }
 
     /// Bytes that peers received for nothing: twice, or with wrong contents.
