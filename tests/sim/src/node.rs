@@ -169,4 +169,23 @@ mod tests {
             assert_eq!(node_at(address_of(index)), Some(index));
         }
     }
+
+    #[test]
+    fn it_comes_back_with_what_it_had_and_another_name() {
+        let geometry = PieceGeometry::new(10 << 14, 1 << 14).unwrap();
+        let rate = crate::Rate::UNLIMITED;
+        let mut node = Node::new(NodeSpec::leech(rate, rate), Duration::from_millis(1));
+        let now = Instant::now();
+        node.start(now, 3, geometry, 1);
+        let first = node.peer_id(3);
+        if let Some(torrent) = &mut node.torrent {
+            torrent.set_have(now, PieceIndex(4), true);
+        }
+        assert_eq!(node.progress(), 100);
+        node.stop();
+        assert_eq!(node.progress(), 0);
+        node.start(now, 3, geometry, 1);
+        assert_eq!(node.progress(), 100);
+        assert_ne!(node.peer_id(3), first);
+    }
 }

@@ -6,7 +6,7 @@ use headwater_swarm::Stats;
 
 use crate::fluid::fluid_bound;
 use crate::reader::Playback;
-use crate::spec::SwarmSpec;
+use crate::spec::{NodeSpec, SwarmSpec};
 use crate::time::Time;
 
 /// How one peer fared.
@@ -66,7 +66,7 @@ impl From<&SwarmSpec> for SwarmSpecOf {
             bound: fluid_bound(spec),
             size: spec.geometry.total_size(),
             capacity: givers.map(|node| node.up.0 as f64).sum(),
-            expected: spec.nodes.iter().map(|node| node.must_finish()).collect(),
+            expected: spec.nodes.iter().map(NodeSpec::must_finish).collect(),
             seeds: spec
                 .nodes
                 .iter()
@@ -118,7 +118,7 @@ impl Outcome {
         self.seed_copies() * self.spec.size as f64 / all.max(1) as f64
     }
 
-    /// Share of what the uplinks of those who give could have sent until the end that was sent: 0 to 1.
+    /// Share that was sent of what the uplinks of those who give could have sent, had they all been there until the end: 0 to 1.
     pub fn up_used(&self) -> f64 {
         let sent: u64 = self.sent.iter().sum();
         sent as f64 / (self.spec.capacity * self.ended.as_secs_f64())

@@ -108,9 +108,8 @@ impl Reader {
             let ahead = geometry.piece_range(piece).start;
             let ahead = ahead.saturating_sub(self.position);
             let due = instant + self.spec.rate.time_for(ahead);
-            let is_close = |set: Instant| {
-                due.max(set).saturating_duration_since(due.min(set)) <= TOLERANCE
-            };
+            let is_close =
+                |set: Instant| due.max(set).saturating_duration_since(due.min(set)) <= TOLERANCE;
             if !torrent.have().has(piece) && !torrent.deadline(piece).is_some_and(is_close) {
                 torrent.set_deadline(instant, piece, Some(due));
             }
@@ -139,5 +138,82 @@ fn contiguous(position: u64, geometry: PieceGeometry, have: &Bitfield) -> u64 {
     match missing {
         Some(piece) => geometry.piece_range(piece).start.max(position),
         None => geometry.total_size(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_metainfo::{InfoHash, PeerId};
+    use headwater_swarm::Config;
+
+    use super::*;
+
+    /// Plays a piece of 1,000 bytes a second, and wants two before it begins.
+    fn reader() -> Reader {
+        Reader::new(ReaderSpec {
+            rate: Rate(1_000),
+            cushion: Duration::from_secs(2),
+            order: ReadingOrder::Deadlines,
+        })
+    }
+
+    fn geometry() -> PieceGeometry {
+        PieceGeometry::new(20_000, 1_000).unwrap()
+    }
+
+    fn pieces(range: std::ops::Range<u32>) -> Bitfield {
+        let mut have = Bitfield::new(20);
+        range.for_each(|piece| _ = have.set(PieceIndex(piece)));
+        have
+    }
+
+    fn play(reader: &mut Reader, have: &Bitfield, steps: u32) {
+        (0..steps).for_each(|_| reader.step(Time::ZERO, geometry(), have));
+    }
+
+    #[test]
+    fn it_begins_with_a_cushion_and_stops_where_the_data_ends() {
+        let mut reader = reader();
+        play(&mut reader, &pieces(0..1), 5);
+        play(&mut reader, &pieces(0..2), 1);
+        assert_eq!(reader.playback.startup, STEP * 5);
+        play(&mut reader, &pieces(0..2), 21);
+        assert_eq!((reader.playback.stalls, reader.position), (1, 2_000));
+        play(&mut reader, &pieces(0..3), 4);
+        assert_eq!(reader.playback.stalled, STEP * 4);
+        // The rest is there: no cushion is needed at the end.
+        play(&mut reader, &pieces(0..20), 181);
+        assert_eq!(reader.playback.ended, Some(Time::ZERO));
+        assert_eq!(
+            (reader.playback.stalls, reader.playback.stalled),
+            (1, STEP * 4)
+        );
+    }
+
+    #[test]
+    fn a_gap_is_the_end() {
+        let mut have = pieces(0..20);
+        have.clear(PieceIndex(3));
+        assert_eq!(contiguous(1_500, geometry(), &have), 3_000);
+        assert_eq!(contiguous(3_500, geometry(), &have), 3_500);
+        assert_eq!(contiguous(4_000, geometry(), &have), 20_000);
+    }
+
+    #[test]
+    fn each_piece_has_the_deadline_at_which_it_is_played() {
+        let now = Instant::now();
+        let id = PeerId(*b"-HW0100-abcdefghijkl");
+        let mut config = Config::new(InfoHash([1; 20]), id, geometry());
+        config.have.set(PieceIndex(2));
+        let mut torrent = Torrent::new(now, config);
+        reader().set_deadlines(now, &mut torrent);
+        let after = |piece| {
+            let deadline = torrent.deadline(PieceIndex(piece));
+            deadline.map(|deadline| (deadline - now).as_secs())
+        };
+        assert_eq!(
+            [0, 1, 2, 10, 11].map(after),
+            [Some(0), Some(1), None, Some(10), None]
+        );
     }
 }

@@ -7,7 +7,7 @@
 //! let parameters = Parameters { peers: 10, pieces: 60, ..scenario.defaults() };
 //! let spec = scenario.spec(&parameters);
 //! let outcome = spec.clone().run();
-//! assert!(scenario.complaints(&spec, &outcome).is_empty());
+//! assert!(scenario.faults(&spec, &outcome).is_empty());
 //! ```
 
 mod build;

@@ -31,7 +31,10 @@ const WHAT_THE_BOUND_IS: &str = "With limits, the time of the last peer is compa
     flowed like water: every byte leaves the seeds once, reaches the slowest peer, and is sent once for every leech. Limits are \
     those of the session: they count the whole stream of a connection, handshakes and messages included, but not the headers of \
     packets. How the ratio would be if these counted too, as they do in libtorrent's limits, is an estimate: 40 bytes for each \
-    1460 of the stream.";
+    1460 of the stream.\n\n\
+    With --sim, each scenario must come out as it says: nobody is stuck, no innocent is banned, and with its own peers, pieces and \
+    rates the last peer is done within a certain number of times the bound. With others, only the former is looked at. --max-ratio \
+    takes the place of every scenario's own number. Complaints come with the options that make the same happen again, to the byte.";
 
 /// Sessions at most in one process.
 const MAX_PEERS: u16 = 1_000;

@@ -118,7 +118,7 @@ pub(super) fn last_pieces(of: &Parameters) -> SwarmSpec {
     let mut spec = equal(of);
     for node in leeches(&mut spec) {
         let mut have = Bitfield::full(of.pieces);
-        for _ in 0..of.pieces / 50 + 1 {
+        for _ in 0..=of.pieces / 50 {
             have.clear(PieceIndex(rng.random_range(0..of.pieces)));
         }
         node.start = Start::Pieces(have);

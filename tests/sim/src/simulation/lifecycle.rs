@@ -62,10 +62,10 @@ impl Simulation {
         if let Some(torrent) = &mut self.nodes[index as usize].torrent {
             torrent.add_peers(instant, addresses, PeerSource::Tracker);
         }
-        let interval = match few {
-            true => FEW_PEERS_INTERVAL.min(self.tracker.spec.interval),
-            false => self.tracker.spec.interval,
-        };
+        let mut interval = self.tracker.spec.interval;
+        if few {
+            interval = interval.min(FEW_PEERS_INTERVAL);
+        }
         self.push(now + interval, index, Event::Announce);
     }
 

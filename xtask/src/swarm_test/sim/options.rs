@@ -118,7 +118,10 @@ impl Overrides {
             add(name, number.map(|number| number.to_string()));
         }
         let length = self.piece_length.map(|length| ByteSize(length.into()));
-        add("piece-length", length.map(|length| length.as_u64().to_string()));
+        add(
+            "piece-length",
+            length.map(|length| length.as_u64().to_string()),
+        );
         for (name, rate) in rates {
             add(name, rate.map(|rate| rate.bytes_per_second().to_string()));
         }
