@@ -181,12 +181,14 @@ mod tests {
         assert_eq!((reader.playback.stalls, reader.position), (1, 2_000));
         play(&mut reader, &pieces(0..3), 4);
         assert_eq!(reader.playback.stalled, STEP * 4);
+        play(&mut reader, &pieces(0..19), 172);
+        assert_eq!((reader.playback.stalls, reader.position), (2, 19_000));
         // The rest is there: no cushion is needed at the end.
-        play(&mut reader, &pieces(0..20), 181);
+        play(&mut reader, &pieces(0..20), 11);
         assert_eq!(reader.playback.ended, Some(Time::ZERO));
         assert_eq!(
             (reader.playback.stalls, reader.playback.stalled),
-            (1, STEP * 4)
+            (2, STEP * 4)
         );
     }
 
