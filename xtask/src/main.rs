@@ -9,6 +9,7 @@ mod fluid;
 mod fuzz;
 mod interop;
 mod memcheck;
+mod memory;
 mod processor;
 mod program;
 mod rate;
@@ -41,7 +42,7 @@ enum Command {
     Interop(interop::Arguments),
     /// Run the tests of unsafe code under valgrind
     Memcheck,
-    /// Let a swarm of real sessions download over loopback and compare every byte
+    /// Let a swarm of real sessions download over loopback and compare every byte, or simulate swarms in virtual time
     SwarmTest(swarm_test::Args),
     /// Check the rules of the house: floors, sans-IO crates, unsafe code, docs, file sizes
     Tidy,

@@ -41,7 +41,7 @@ impl Behaviour {
     /// What it does with a message of its brain.
     pub(crate) fn alter(self, packet: Packet) -> Altered {
         match (self, packet) {
-            (Self::Mute, _) => Altered::Dropped,
+            (Self::Mute, _) | (Self::Liar, Packet::Have(_)) => Altered::Dropped,
             (Self::FreeRider, Packet::Other(message)) => match *message {
                 Message::Unchoke | Message::AllowedFast(_) => Altered::Dropped,
                 _ => Altered::Kept(Packet::Other(message)),
@@ -52,7 +52,6 @@ impl Behaviour {
                 }
                 _ => Altered::Kept(Packet::Other(message)),
             },
-            (Self::Liar, Packet::Have(_)) => Altered::Dropped,
             (Self::Canceller, Packet::Request(span)) => {
                 Altered::Followed(Packet::Request(span), Packet::Cancel(span))
             }

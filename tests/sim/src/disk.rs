@@ -97,3 +97,45 @@ impl Disk {
         blocks.map(|&(_, offset)| offset)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(piece: u32, offset: u32) -> BlockSpan {
+        BlockSpan {
+            piece: PieceIndex(piece),
+            offset,
+            length: 16_384,
+        }
+    }
+
+    #[test]
+    fn work_is_done_in_turn_and_more_than_two_seconds_of_it_are_a_backlog() {
+        let mut disk = Disk::new(DiskSpec {
+            rate: Rate(1_000),
+            ..DiskSpec::default()
+        });
+        let second = Duration::from_secs(1);
+        assert_eq!(disk.occupy(Time::ZERO, 2_000), Time::ZERO + second * 2);
+        assert!(!disk.is_behind(Time::ZERO));
+        assert_eq!(disk.occupy(Time::ZERO, 1_000), Time::ZERO + second * 3);
+        assert!(disk.is_behind(Time::ZERO));
+        assert!(!disk.is_behind(disk.caught_up_at()));
+        // It has rested meanwhile.
+        let later = Time::ZERO + second * 10;
+        assert_eq!(disk.occupy(later, 1_000), later + second);
+    }
+
+    #[test]
+    fn a_spoilt_block_spoils_its_piece_until_it_is_written_again() {
+        let mut disk = Disk::new(DiskSpec::default());
+        disk.store(block(1, 16_384), &[1]);
+        disk.store(block(2, 0), &[1]);
+        assert!(!disk.is_good(PieceIndex(1)) && disk.is_good(PieceIndex(0)));
+        assert_ne!(disk.digest(block(1, 16_384)), disk.digest(block(1, 0)));
+        disk.store(block(1, 16_384), &[0]);
+        disk.discard(PieceIndex(2));
+        assert!(disk.is_good(PieceIndex(1)) && disk.is_good(PieceIndex(2)));
+    }
+}

@@ -89,16 +89,19 @@ mod tests {
     #[test]
     fn the_narrowest_of_three_counts() {
         let seed = |up| NodeSpec::seed(Rate(up), Rate::UNLIMITED);
-        let bound = |nodes| fluid_bound(&swarm(nodes)).as_secs_f64();
+        let bound = |nodes| fluid_bound(&swarm(nodes)).as_millis();
         let fast = rates(1_000_000, 10_000_000);
-        assert_eq!(bound(vec![seed(100_000), fast.clone(), fast.clone()]), 10.0);
+        assert_eq!(
+            bound(vec![seed(100_000), fast.clone(), fast.clone()]),
+            10_000
+        );
         assert_eq!(
             bound(vec![seed(1_000_000), fast.clone(), rates(0, 50_000)]),
-            20.0
+            20_000
         );
         assert_eq!(
             bound(vec![seed(1_000_000), rates(0, 1 << 40), rates(0, 1 << 40)]),
-            2.0
+            2_000
         );
     }
 
@@ -109,6 +112,6 @@ mod tests {
         let mut late = rates(1_000, 1_000_000);
         late.start = Start::Pieces(have);
         let seed = NodeSpec::seed(Rate(100_000), Rate::UNLIMITED);
-        assert_eq!(fluid_bound(&swarm(vec![seed, late])).as_secs_f64(), 1.0);
+        assert_eq!(fluid_bound(&swarm(vec![seed, late])).as_millis(), 1_000);
     }
 }

@@ -211,3 +211,80 @@ impl Downlink {
         self.busy_until
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use headwater_metainfo::PieceIndex;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn span(piece: u32) -> BlockSpan {
+        BlockSpan {
+            piece: PieceIndex(piece),
+            offset: 0,
+            length: 16_384,
+        }
+    }
+
+    fn block(piece: u32) -> Packet {
+        Packet::Block {
+            span: span(piece),
+            spoilt: false,
+        }
+    }
+
+    #[test]
+    fn the_send_buffer_is_small_and_what_waits_before_it_can_be_taken_back() {
+        let mut end = End::default();
+        (0..6).for_each(|piece| end.push(block(piece)));
+        let mut sent = Vec::new();
+        end.fill_buffer(|block| sent.push(block.piece.0));
+        assert_eq!(sent, [0, 1, 2, 3]);
+        assert!(!end.take_back(span(0)) && end.take_back(span(4)));
+        end.transmit();
+        end.fill_buffer(|block| sent.push(block.piece.0));
+        assert_eq!(sent, [0, 1, 2, 3, 5]);
+    }
+
+    #[test]
+    fn a_full_window_stops_it_until_something_is_delivered() {
+        let mut end = End::default();
+        (0..300).for_each(|piece| end.push(block(piece)));
+        let mut under_way = 0;
+        end.fill_buffer(|_| {});
+        while end.is_ready() {
+            under_way += end.transmit().unwrap().length();
+            end.fill_buffer(|_| {});
+        }
+        assert!((WINDOW..WINDOW + 20_000).contains(&under_way));
+        end.delivered(20_000);
+        assert!(end.is_ready());
+    }
+
+    #[test]
+    fn packets_of_a_lane_do_not_overtake_each_other() {
+        let mut route = Route::new([0, 1], SECOND, SECOND);
+        let (early, late) = (Time::ZERO + SECOND, Time::ZERO + SECOND * 2);
+        assert_eq!(route.schedule(0, late, false), late);
+        assert_eq!(route.schedule(0, early, false), late);
+        assert_eq!(route.schedule(0, early, true), early);
+        assert_eq!(route.schedule(1, early, false), early);
+        assert_eq!((route.last_due(0), route.last_due(1)), (late, early));
+    }
+
+    #[test]
+    fn links_move_no_more_than_their_rate() {
+        let mut up = Uplink::new(Rate(1_000), Duration::from_millis(1));
+        assert_eq!(up.send(Time::ZERO, 1_000), Time::ZERO + SECOND);
+        // Small messages went ahead, and delay what comes after them.
+        up.debt = 500;
+        assert_eq!(up.send(Time::ZERO + SECOND, 500), Time::ZERO + SECOND * 2);
+        assert!(!up.is_free(Time::ZERO + SECOND));
+        let mut down = Downlink::new(Rate(1_000));
+        let arrival = Time::ZERO + SECOND * 5;
+        assert_eq!(down.receive(arrival, 1_000), arrival);
+        assert_eq!(down.receive(arrival, 2_000), arrival + SECOND * 2);
+    }
+}

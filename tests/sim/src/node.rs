@@ -10,12 +10,21 @@ use rustc_hash::FxHashMap;
 
 use crate::disk::Disk;
 use crate::link::{Downlink, EndId, Uplink};
-use crate::reader::Reader;
+use crate::reader::{Reader, ReadingOrder};
 use crate::spec::{NodeSpec, Start};
 use crate::time::Time;
 
 pub(crate) const INFO_HASH: InfoHash = InfoHash([0x51; 20]);
 const PORT: u16 = 6_881;
+
+/// What a peer spoilt for another one.
+#[derive(Debug, Default)]
+pub(crate) struct Spoilt {
+    /// Pieces of which it has bad blocks, as far as they have not failed yet.
+    pub(crate) pieces: BTreeSet<PieceIndex>,
+    /// How many failed that it had part in.
+    pub(crate) failed: u32,
+}
 
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -35,8 +44,8 @@ pub(crate) struct Node {
     pub(crate) generation: u32,
     pub(crate) done: Option<Time>,
     pub(crate) banned_by: Vec<u32>,
-    /// For each peer to which it sent spoilt blocks: of which pieces.
-    pub(crate) spoilt: BTreeMap<u32, BTreeSet<PieceIndex>>,
+    /// For each peer to which it sent spoilt blocks: what came of that.
+    pub(crate) spoilt: BTreeMap<u32, Spoilt>,
     pub(crate) chokes: bool,
     /// Counters of earlier starts.
     earlier: Stats,
@@ -73,6 +82,7 @@ impl Node {
         config.seed = seed;
         config.listen_port = Some(PORT);
         config.limits = self.spec.limits.clone();
+        config.super_seeding = self.spec.super_seeding;
         config.priorities.clone_from(&self.spec.priorities);
         match (self.kept.take(), &self.spec.start) {
             (Some((have, partial)), _) => (config.have, config.partial) = (have, partial),
@@ -81,8 +91,9 @@ impl Node {
             (None, Start::Empty) => {}
         }
         let mut torrent = Torrent::new(now, config);
-        if self.reader.is_some() {
-            torrent.set_sequential(now, true);
+        if let Some(reader) = &self.reader {
+            let is_sequential = reader.spec.order == ReadingOrder::Sequential;
+            torrent.set_sequential(now, is_sequential);
         }
         self.torrent = Some(torrent);
     }
@@ -157,5 +168,24 @@ mod tests {
         for index in [0, 1, 255, 256, 1_000, 9_999] {
             assert_eq!(node_at(address_of(index)), Some(index));
         }
+    }
+
+    #[test]
+    fn it_comes_back_with_what_it_had_and_another_name() {
+        let geometry = PieceGeometry::new(10 << 14, 1 << 14).unwrap();
+        let rate = crate::Rate::UNLIMITED;
+        let mut node = Node::new(NodeSpec::leech(rate, rate), Duration::from_millis(1));
+        let now = Instant::now();
+        node.start(now, 3, geometry, 1);
+        let first = node.peer_id(3);
+        if let Some(torrent) = &mut node.torrent {
+            torrent.set_have(now, PieceIndex(4), true);
+        }
+        assert_eq!(node.progress(), 100);
+        node.stop();
+        assert_eq!(node.progress(), 0);
+        node.start(now, 3, geometry, 1);
+        assert_eq!(node.progress(), 100);
+        assert_ne!(node.peer_id(3), first);
     }
 }

@@ -6,7 +6,7 @@ use headwater_swarm::Stats;
 
 use crate::fluid::fluid_bound;
 use crate::reader::Playback;
-use crate::spec::SwarmSpec;
+use crate::spec::{NodeSpec, SwarmSpec};
 use crate::time::Time;
 
 /// How one peer fared.
@@ -20,7 +20,7 @@ pub struct PeerOutcome {
     pub stats: Stats,
     /// Peers that banned it.
     pub banned_by: Vec<u32>,
-    /// Pieces at most that it spoilt for one and the same peer.
+    /// Pieces at most that failed at one and the same peer after it had sent bad blocks of them.
     pub most_spoilt: u32,
     /// How playing went.
     pub playback: Option<Playback>,
@@ -53,16 +53,20 @@ pub struct Outcome {
 pub(crate) struct SwarmSpecOf {
     bound: Duration,
     size: u64,
+    /// Bytes a second that those who give can send together.
+    capacity: f64,
     expected: Vec<bool>,
     seeds: Vec<bool>,
 }
 
 impl From<&SwarmSpec> for SwarmSpecOf {
     fn from(spec: &SwarmSpec) -> Self {
+        let givers = spec.nodes.iter().filter(|node| node.contributes());
         Self {
             bound: fluid_bound(spec),
             size: spec.geometry.total_size(),
-            expected: spec.nodes.iter().map(|node| node.must_finish()).collect(),
+            capacity: givers.map(|node| node.up.0 as f64).sum(),
+            expected: spec.nodes.iter().map(NodeSpec::must_finish).collect(),
             seeds: spec
                 .nodes
                 .iter()
@@ -112,6 +116,18 @@ impl Outcome {
     pub fn seed_share(&self) -> f64 {
         let all: u64 = self.peers.iter().map(|peer| peer.stats.uploaded).sum();
         self.seed_copies() * self.spec.size as f64 / all.max(1) as f64
+    }
+
+    /// Share that was sent of what the uplinks of those who give could have sent, had they all been there until the end: 0 to 1.
+    pub fn up_used(&self) -> f64 {
+        let sent: u64 = self.sent.iter().sum();
+        sent as f64 / (self.spec.capacity * self.ended.as_secs_f64())
+    }
+
+    /// [`wasted_bytes`](Self::wasted_bytes) over all that peers received: 0 to 1.
+    pub fn wasted_share(&self) -> f64 {
+        let received: u64 = self.peers.iter().map(|peer| peer.stats.downloaded).sum();
+        self.wasted_bytes() as f64 / received.max(1) as f64
     }
 
     /// Bytes that peers received for nothing: twice, or with wrong contents.

@@ -4,7 +4,6 @@ mod connections;
 mod lifecycle;
 mod transfer;
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use headwater_metainfo::{Bitfield, BlockSpan, PieceIndex};
@@ -288,9 +287,9 @@ impl Simulation {
             most_spoilt: node
                 .spoilt
                 .values()
-                .map(BTreeSet::len)
+                .map(|spoilt| spoilt.failed)
                 .max()
-                .unwrap_or_default() as u32,
+                .unwrap_or_default(),
             playback: node.reader.as_ref().map(|reader: &Reader| reader.playback),
         };
         Outcome {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use headwater_metainfo::{Bitfield, PieceGeometry};
-use headwater_swarm::{Limits, Priority};
+use headwater_swarm::{Limits, Priority, SuperSeeding};
 
 use crate::behaviour::Behaviour;
 use crate::disk::DiskSpec;
@@ -110,6 +110,8 @@ pub struct NodeSpec {
     pub reader: Option<ReaderSpec>,
     /// Bounds and time-outs of its brain.
     pub limits: Limits,
+    /// What its brain does as a seed.
+    pub super_seeding: SuperSeeding,
 }
 
 impl NodeSpec {
@@ -133,6 +135,7 @@ impl NodeSpec {
                 max_peers: 50,
                 ..Limits::default()
             },
+            super_seeding: SuperSeeding::default(),
         }
     }
 

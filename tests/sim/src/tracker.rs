@@ -58,3 +58,30 @@ impl Tracker {
         others
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn it_names_others_that_are_there_each_once() {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+        let mut tracker = Tracker::new(TrackerSpec {
+            numwant: 3,
+            ..TrackerSpec::default()
+        });
+        for node in 0..5 {
+            let named = tracker.announce(node, &mut rng);
+            let different: BTreeSet<_> = named.iter().copied().collect();
+            assert_eq!(named.len(), (node as usize).min(3));
+            assert_eq!(different.len(), named.len());
+            assert!(different.iter().all(|&other| other < node));
+        }
+        tracker.remove(4);
+        (0..20).for_each(|_| assert!(!tracker.announce(0, &mut rng).contains(&4)));
+    }
+}

@@ -78,7 +78,7 @@ fn name(index: u64) -> String {
 
 fn torrent(args: &Args, tracker: &str, seeds: &Path, lengths: &[u64]) -> anyhow::Result<Metainfo> {
     let options = CreateOptions {
-        piece_length: Some(u32::try_from(args.piece_length.as_u64())?),
+        piece_length: Some(u32::try_from(args.piece_length().as_u64())?),
         trackers: vec![vec![tracker.to_owned()]],
         ..CreateOptions::new("swarm")
     };

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use headwater_metainfo::{Bitfield, PieceGeometry, PieceIndex};
-use headwater_swarm::Priority;
+use headwater_swarm::{Priority, SuperSeeding};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use super::Parameters;
 use crate::behaviour::Behaviour;
 use crate::disk::DiskSpec;
-use crate::reader::ReaderSpec;
+use crate::reader::{ReaderSpec, ReadingOrder};
 use crate::spec::{Leaves, NodeSpec, Start, SwarmSpec};
 use crate::time::{Rate, Time};
 
@@ -75,7 +75,7 @@ pub(super) fn flash_crowd(of: &Parameters) -> SwarmSpec {
     spec
 }
 
-/// Peers come one by one and leave soon after they are done.
+/// Peers come one by one and leave soon after they are done; one in five gives up half-way.
 pub(super) fn churn(of: &Parameters) -> SwarmSpec {
     let mut spec = equal(of);
     let mut rng = draw(of);
@@ -83,10 +83,13 @@ pub(super) fn churn(of: &Parameters) -> SwarmSpec {
     // Ten of them or so at a time would be done at the full rate.
     let gap = of.up.time_for(size).as_secs_f64() / 10.0;
     let mut now = 0.0;
-    for node in leeches(&mut spec) {
+    for (index, node) in leeches(&mut spec).enumerate() {
         now += gap * rng.random_range(0.0..2.0);
         node.arrives = Time::from_secs_f64(now);
-        node.leaves = Leaves::AfterDone(Duration::from_secs(5));
+        node.leaves = match index % 5 {
+            4 => Leaves::At(node.arrives + of.up.time_for(size) / 2),
+            _ => Leaves::AfterDone(Duration::from_secs(5)),
+        };
     }
     spec
 }
@@ -115,7 +118,7 @@ pub(super) fn last_pieces(of: &Parameters) -> SwarmSpec {
     let mut spec = equal(of);
     for node in leeches(&mut spec) {
         let mut have = Bitfield::full(of.pieces);
-        for _ in 0..of.pieces / 50 + 1 {
+        for _ in 0..=of.pieces / 50 {
             have.clear(PieceIndex(rng.random_range(0..of.pieces)));
         }
         node.start = Start::Pieces(have);
@@ -221,13 +224,35 @@ pub(super) fn restarts(of: &Parameters) -> SwarmSpec {
     spec
 }
 
-/// Two of the leeches play what they download, at two thirds of the rate at which others do.
+/// A fast seed that names each piece to one peer only, and leaves when every piece is with somebody else.
+pub(super) fn super_seeding(of: &Parameters) -> SwarmSpec {
+    let mut spec = fast_seed(of);
+    for node in spec.nodes.iter_mut().filter(|node| node.is_seed()) {
+        node.super_seeding = SuperSeeding::On;
+        node.leaves = Leaves::WhenCopied;
+    }
+    spec
+}
+
+/// Everybody has half of the pieces, each one others, but for two who come when all are busy and play what they download, at two
+/// thirds of the rate at which they could send.
 pub(super) fn streaming(of: &Parameters) -> SwarmSpec {
+    let mut rng = draw(of);
     let mut spec = equal(of);
+    for node in leeches(&mut spec) {
+        let mut have = Bitfield::new(of.pieces);
+        for piece in (0..of.pieces).filter(|_| rng.random()) {
+            have.set(PieceIndex(piece));
+        }
+        node.start = Start::Pieces(have);
+    }
     for node in leeches(&mut spec).take(2) {
+        node.start = Start::Empty;
+        node.arrives = Time::from_secs_f64(5.0);
         node.reader = Some(ReaderSpec {
             rate: of.up.times(0.66),
             cushion: Duration::from_secs(3),
+            order: ReadingOrder::Deadlines,
         });
     }
     spec

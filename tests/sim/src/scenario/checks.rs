@@ -6,8 +6,14 @@ use crate::behaviour::Behaviour;
 use crate::outcome::Outcome;
 use crate::spec::{NodeSpec, SwarmSpec};
 
-/// Bad pieces after which a corrupt peer must be known everywhere it spoilt something.
+/// Pieces that a corrupt peer may spoil for one other peer: those that it had part in before the first one failed.
 const FEW_PIECES: u32 = 5;
+/// Copies that a seed may have sent when the last piece of the first one is out: it gives everybody something all the time.
+const ONE_COPY: f64 = 1.1;
+/// Time until a viewer sees something: strangers have to unchoke it, which they do every ten seconds.
+const STARTUP: Duration = Duration::from_secs(20);
+/// Time for which it may stand still after that.
+const STALLED: Duration = Duration::from_secs(3);
 
 pub(super) fn nothing_more(_: &SwarmSpec, _: &Outcome) -> Vec<String> {
     Vec::new()
@@ -50,14 +56,10 @@ pub(super) fn only_the_corrupt_is_banned(spec: &SwarmSpec, outcome: &Outcome) ->
             complaints.extend(complain(peer.banned_by.is_empty(), || {
                 format!("the corrupt peer {index} was never banned")
             }));
-            let pieces = spec.geometry.piece_count();
-            complaints.extend(complain(
-                peer.most_spoilt > FEW_PIECES.max(pieces / 100),
-                || {
-                    let most = peer.most_spoilt;
-                    format!("the corrupt peer {index} spoilt {most} pieces of one peer")
-                },
-            ));
+            complaints.extend(complain(peer.most_spoilt > FEW_PIECES, || {
+                let most = peer.most_spoilt;
+                format!("{most} pieces of one peer failed because of the corrupt peer {index}")
+            }));
         } else {
             complaints.extend(complain(!peer.banned_by.is_empty(), || {
                 format!(
@@ -70,10 +72,19 @@ pub(super) fn only_the_corrupt_is_banned(spec: &SwarmSpec, outcome: &Outcome) ->
     complaints
 }
 
-/// Whoever plays hardly ever has to wait.
+/// The seeds left when they had sent little more than everything once.
+pub(super) fn one_copy_is_enough(_: &SwarmSpec, outcome: &Outcome) -> Vec<String> {
+    let copies = outcome.seed_copies();
+    complain(copies > ONE_COPY, || {
+        format!("the seeds sent {copies:.2} copies before each piece was with somebody else")
+    })
+}
+
+/// Whoever plays sees something soon, and then hardly has to wait.
 pub(super) fn playback_is_smooth(_: &SwarmSpec, outcome: &Outcome) -> Vec<String> {
     let playbacks = outcome.peers.iter().filter_map(|peer| peer.playback);
-    let jerky = playbacks.filter(|playback| playback.stalled > Duration::from_secs(2));
+    let jerky =
+        playbacks.filter(|playback| playback.stalled > STALLED || playback.startup > STARTUP);
     jerky
         .map(|playback| format!("playing was not smooth: {playback:?}"))
         .collect()

@@ -8,6 +8,7 @@ const PLAIN: Scenario = Scenario {
     adapt: as_it_is,
     build: build::equal,
     most: 1.15,
+    fares: checks::nothing_more,
     check: checks::nothing_more,
 };
 
@@ -21,7 +22,7 @@ fn smaller(parameters: &mut Parameters) {
 }
 
 /// Every scenario, in the order in which they are shown.
-pub static ALL: [Scenario; 24] = [
+pub static ALL: [Scenario; 25] = [
     Scenario {
         name: "equal",
         about: "one seed and leeches, all with the same capacity",
@@ -49,7 +50,7 @@ pub static ALL: [Scenario; 24] = [
     },
     Scenario {
         name: "churn",
-        about: "leeches come one by one and leave when they are done",
+        about: "leeches come one by one and leave when they are done, one in five half-way",
         adapt: smaller,
         build: build::churn,
         most: 2.0,
@@ -60,6 +61,14 @@ pub static ALL: [Scenario; 24] = [
         about: "the seed leaves as soon as one copy is out",
         build: build::seed_leaves,
         most: 1.3,
+        ..PLAIN
+    },
+    Scenario {
+        name: "super-seeding",
+        about: "a seed that is four times as fast names each piece once, and leaves when one copy is out",
+        build: build::super_seeding,
+        most: 1.3,
+        fares: checks::one_copy_is_enough,
         ..PLAIN
     },
     Scenario {
@@ -82,7 +91,7 @@ pub static ALL: [Scenario; 24] = [
         adapt: smaller,
         build: build::free_riders,
         most: 2.0,
-        check: checks::free_riders_wait,
+        fares: checks::free_riders_wait,
         ..PLAIN
     },
     Scenario {
@@ -204,11 +213,11 @@ pub static ALL: [Scenario; 24] = [
     },
     Scenario {
         name: "streaming",
-        about: "two leeches play what they download",
+        about: "two leeches play what they download of others that have half",
         adapt: smaller,
         build: build::streaming,
         most: 1.4,
-        check: checks::playback_is_smooth,
+        fares: checks::playback_is_smooth,
         ..PLAIN
     },
     Scenario {

@@ -62,10 +62,10 @@ impl Simulation {
         if let Some(torrent) = &mut self.nodes[index as usize].torrent {
             torrent.add_peers(instant, addresses, PeerSource::Tracker);
         }
-        let interval = match few {
-            true => FEW_PEERS_INTERVAL.min(self.tracker.spec.interval),
-            false => self.tracker.spec.interval,
-        };
+        let mut interval = self.tracker.spec.interval;
+        if few {
+            interval = interval.min(FEW_PEERS_INTERVAL);
+        }
         self.push(now + interval, index, Event::Announce);
     }
 
@@ -127,11 +127,12 @@ impl Simulation {
     }
 
     pub(super) fn play(&mut self, index: u32) {
-        let now = self.now();
+        let (now, instant) = (self.now(), self.instant());
         let geometry = self.spec.geometry;
         let node = self.node(index);
-        if let (Some(reader), Some(torrent)) = (&mut node.reader, &node.torrent) {
+        if let (Some(reader), Some(torrent)) = (&mut node.reader, &mut node.torrent) {
             reader.step(now, geometry, torrent.have());
+            reader.set_deadlines(instant, torrent);
         }
         self.push(now + reader::STEP, index, Event::Play);
     }

@@ -182,8 +182,8 @@ impl Simulation {
             self.end_mut(sender).delivered(packet.length());
             let from = self.node_of(sender);
             if spoilt {
-                let pieces = self.node(from).spoilt.entry(index).or_default();
-                pieces.insert(span.piece);
+                let spoilt = self.node(from).spoilt.entry(index).or_default();
+                spoilt.pieces.insert(span.piece);
             }
             self.wake(sender);
         }
@@ -232,10 +232,19 @@ impl Simulation {
             let blocks = torrent.geometry().blocks(piece);
             let digests = blocks.map(|block| Some(node.disk.digest(block))).collect();
             torrent.handle_piece_checked(now, piece, PieceCheck::Failed { digests });
+            self.count_failed(index, piece);
         } else if draw < node.spec.disk.write_errors {
             torrent.handle_store_failed(now, piece);
         } else {
             torrent.handle_piece_checked(now, piece, PieceCheck::Passed);
+        }
+    }
+
+    /// A piece of a node failed: whoever sent it spoilt blocks had part in that.
+    fn count_failed(&mut self, victim: u32, piece: PieceIndex) {
+        let spoilt = self.nodes.iter_mut();
+        for spoilt in spoilt.filter_map(|node| node.spoilt.get_mut(&victim)) {
+            spoilt.failed += u32::from(spoilt.pieces.remove(&piece));
         }
     }
 
