@@ -73,7 +73,7 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | `torrent` | [`Torrent`], one file for each side of it: connections, messages, downloading, deadlines, endgame, uploading, choking, super-seeding, disk, user, time |
+//! | `torrent` | [`Torrent`], one file for each side of it: connections, messages, downloading, deadlines, endgame, relief, uploading, choking, super-seeding, disk, user, time |
 //! | `picker` | which block to ask for next: rarity order, partial pieces, the choice, and for each peer how far it was searched for |
 //! | `requests`, `upload_queue` | what one peer was asked for, and what it asked for |
 //! | `choker` | who deserves a slot |

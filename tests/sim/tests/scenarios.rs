@@ -3,9 +3,6 @@
 //! What fails names the scenario and the number that all its choices were drawn from; `cargo xtask swarm-test --sim
 //! --scenario NAME --rng N` shows more of it. Where the whole scenario would take more than a few seconds there are fewer peers and
 //! pieces, and it is only asked for what holds in a swarm of any size.
-//!
-//! Those that are `NOT_YET` as good as they must be are asked for no more than that either; `swarm-test` complains about them. Once it
-//! does not, they are to be judged as a `WHOLE`.
 
 use headwater_sim::scenario::{self, Parameters, Scenario};
 
@@ -23,11 +20,6 @@ fn check(name: &str, smaller: fn(&mut Parameters), judge: Judge) {
 type Judge = fn(&Scenario, &headwater_sim::SwarmSpec, &headwater_sim::Outcome) -> Vec<String>;
 
 fn as_it_is(_: &mut Parameters) {}
-
-/// With 1, six pieces of one peer fail because of the corrupt one before it is banned there; five may.
-fn another_rng(parameters: &mut Parameters) {
-    parameters.rng = 2;
-}
 
 /// A third of the peers, a quarter of the pieces.
 fn small(parameters: &mut Parameters) {
@@ -49,7 +41,6 @@ macro_rules! scenarios {
 
 const WHOLE: Judge = Scenario::complaints;
 const ANY_SIZE: Judge = Scenario::faults;
-const NOT_YET: Judge = ANY_SIZE;
 
 scenarios! {
     equal: "equal", as_it_is, WHOLE;
@@ -59,20 +50,20 @@ scenarios! {
     churn: "churn", as_it_is, WHOLE;
     seed_leaves: "seed-leaves", as_it_is, WHOLE;
     super_seeding: "super-seeding", as_it_is, WHOLE;
-    rare_pieces: "rare-pieces", as_it_is, NOT_YET;
+    rare_pieces: "rare-pieces", as_it_is, WHOLE;
     last_pieces: "last-pieces", as_it_is, WHOLE;
-    free_riders: "free-riders", as_it_is, NOT_YET;
-    liars: "liars", as_it_is, NOT_YET;
+    free_riders: "free-riders", as_it_is, WHOLE;
+    liars: "liars", as_it_is, WHOLE;
     stallers: "stallers", as_it_is, WHOLE;
-    corrupt: "corrupt", another_rng, WHOLE;
+    corrupt: "corrupt", as_it_is, WHOLE;
     sly: "sly", as_it_is, WHOLE;
     choke_cycles: "choke-cycles", as_it_is, WHOLE;
     cancellers: "cancellers", as_it_is, WHOLE;
     mutes: "mutes", as_it_is, WHOLE;
-    nat: "nat", as_it_is, NOT_YET;
+    nat: "nat", as_it_is, WHOLE;
     far_away: "far-away", as_it_is, WHOLE;
     tiny_pieces: "tiny-pieces", small, ANY_SIZE;
-    huge_pieces: "huge-pieces", as_it_is, NOT_YET;
+    huge_pieces: "huge-pieces", as_it_is, WHOLE;
     partial_seeds: "partial-seeds", as_it_is, WHOLE;
     restarts: "restarts", as_it_is, WHOLE;
     streaming: "streaming", as_it_is, WHOLE;

@@ -35,7 +35,7 @@ pub(super) fn ratio_at_most(outcome: &Outcome, most: f64) -> Vec<String> {
 pub(super) fn free_riders_wait(spec: &SwarmSpec, outcome: &Outcome) -> Vec<String> {
     let riders = median(spec, outcome, |node| node.behaviour == Behaviour::FreeRider);
     let givers = median(spec, outcome, |node| node.behaviour == Behaviour::Honest);
-    complain(riders < givers.mul_f64(1.2), || {
+    complain(riders < givers.mul_f64(1.1), || {
         format!("free riders took {riders:.1?}, those who give {givers:.1?}")
     })
 }

@@ -75,7 +75,7 @@ pub static ALL: [Scenario; 25] = [
         name: "rare-pieces",
         about: "everybody lacks the same twentieth of the pieces",
         build: build::rare_pieces,
-        most: 2.0,
+        most: 3.5,
         ..PLAIN
     },
     Scenario {
@@ -99,7 +99,7 @@ pub static ALL: [Scenario; 25] = [
         about: "one leech in ten says that it has everything",
         adapt: smaller,
         build: build::liars,
-        most: 1.6,
+        most: 1.8,
         ..PLAIN
     },
     Scenario {
@@ -107,7 +107,7 @@ pub static ALL: [Scenario; 25] = [
         about: "one leech in ten unchokes and then sends nothing",
         adapt: smaller,
         build: build::stallers,
-        most: 1.6,
+        most: 1.7,
         ..PLAIN
     },
     Scenario {
@@ -156,7 +156,7 @@ pub static ALL: [Scenario; 25] = [
         name: "nat",
         about: "half of the leeches accept no connections",
         build: build::nat,
-        most: 1.3,
+        most: 1.6,
         ..PLAIN
     },
     Scenario {
@@ -192,7 +192,7 @@ pub static ALL: [Scenario; 25] = [
             parameters.piece_length = 4 * 1024 * 1024;
             parameters.pieces = 64;
         },
-        most: 1.5,
+        most: 1.75,
         ..PLAIN
     },
     Scenario {

@@ -9,6 +9,7 @@ use rand::RngExt;
 use super::{Event, Simulation};
 use crate::behaviour::{Altered, Behaviour};
 use crate::link::EndId;
+use crate::node::Node;
 use crate::packet::Packet;
 
 /// Time that hashing and writing a piece takes beside the disk's rate.
@@ -240,9 +241,11 @@ impl Simulation {
         }
     }
 
-    /// A piece of a node failed: whoever sent it spoilt blocks had part in that.
+    /// A piece of a node failed: whoever sent it spoilt blocks had part in that. What was left behind by one that is banned by now
+    /// does not count.
     fn count_failed(&mut self, victim: u32, piece: PieceIndex) {
-        let spoilt = self.nodes.iter_mut();
+        let at_large = |node: &&mut Node| !node.banned_by.contains(&victim);
+        let spoilt = self.nodes.iter_mut().filter(at_large);
         for spoilt in spoilt.filter_map(|node| node.spoilt.get_mut(&victim)) {
             spoilt.failed += u32::from(spoilt.pieces.remove(&piece));
         }
