@@ -10,6 +10,7 @@ mod operations;
 mod places;
 mod policies;
 mod queues;
+mod relief;
 mod rig;
 mod slots;
 mod smart_ban;
