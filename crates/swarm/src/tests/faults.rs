@@ -271,7 +271,9 @@ fn a_lowered_limit_refuses_the_latest_requests() {
 
 #[test]
 fn a_lowered_window_takes_blocks_back_from_the_driver() {
-    let mut rig = Rig::new(config(0, 16).complete());
+    let mut configuration = config(0, 16).complete();
+    configuration.super_seeding = SuperSeeding::Off;
+    let mut rig = Rig::new(configuration);
     let peer = rig.connect_leech(1);
     rig.say(
         peer,

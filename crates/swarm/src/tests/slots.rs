@@ -14,7 +14,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// Time between two looks for free slots.
 const LOOK: Duration = Duration::from_millis(100);
 /// Time after which an idle slot is sure to have been seen.
-const IDLE: Duration = Duration::from_millis(400);
+const IDLE: Duration = Duration::from_millis(600);
 
 fn seed(upload_slots: UploadSlots) -> Config {
     let mut configuration = config(0, 100).complete();
