@@ -216,7 +216,8 @@ async fn a_download_goes_on_where_it_was_killed() {
         .unwrap();
     soon("the rest", torrent.wait_complete()).await.unwrap();
     sample.assert_same(copy.path());
-    assert!(torrent.downloaded() <= 2_000_000 - 20 * 16_384);
+    // The short last piece may have been among the twenty.
+    assert!(torrent.downloaded() <= 2_000_000 - 19 * 16_384);
     second.shutdown().await;
     seeder.shutdown().await;
 }
