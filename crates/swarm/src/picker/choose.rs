@@ -266,7 +266,6 @@ impl Picker {
 
     /// The endgame: up to `count` of those `candidates` of which others were asked, and the peer may be asked too; those
     /// first of which fewest were asked, then as they come.
-    /// The endgame: blocks that others were asked for, those first that they will come to last.
     pub(crate) fn pick_busy(
         &mut self,
         who: &Picking<'_>,
