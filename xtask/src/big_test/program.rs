@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_mins(10);
 /// How often it is looked at.
 const POLL: Duration = Duration::from_millis(5);
 
+/// The peer that asks for what it likes would be refused by a seed that finds itself alone and hides what it has.
+const SEED: [&str; 3] = ["seed", "--super-seeding", "off"];
 /// The network that a test may use.
 pub(super) const LOCAL: [&str; 5] = ["--bind", "127.0.0.1", "--port", "0", "--no-trackers"];
 
@@ -72,7 +74,7 @@ impl Program {
         folder: &Path,
         torrent: &str,
     ) -> anyhow::Result<(Running, SocketAddr)> {
-        let mut seed = self.start(folder, &[&["seed", torrent], &LOCAL[..]].concat())?;
+        let mut seed = self.start(folder, &[&SEED[..], &[torrent], &LOCAL[..]].concat())?;
         let port = seed.event("listening")?["port"].as_u64();
         let port = u16::try_from(port.context("a port")?)?;
         seed.event("checked")?;
