@@ -207,7 +207,7 @@ impl Torrent {
         key: PeerKey,
         which: impl Fn(PieceIndex) -> bool,
     ) {
-        let Some(peer) = self.peers.get_mut(key) else {
+        let Some(peer) = self.peers.get(key) else {
             return;
         };
         let given_up: Vec<_> = peer
@@ -216,16 +216,24 @@ impl Torrent {
             .filter(|block| which(block.piece))
             .collect();
         for block in given_up {
-            peer.requests.give_up(block);
-            let Some(picker) = &mut self.picker else {
-                continue;
-            };
-            picker.release(block, key);
-            if let Some(span) = picker.span(block) {
-                self.out.send(now, peer, Message::Cancel(span));
-            }
+            self.call_off(now, key, block);
         }
         self.out.offer(key);
+    }
+
+    /// Cancels one of a peer's requests.
+    pub(super) fn call_off(&mut self, now: Instant, key: PeerKey, block: BlockId) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        peer.requests.give_up(block);
+        let Some(picker) = &mut self.picker else {
+            return;
+        };
+        picker.release(block, key);
+        if let Some(span) = picker.span(block) {
+            self.out.send(now, peer, Message::Cancel(span));
+        }
     }
 
     /// Sends requests to the peers that may take more.

@@ -6,8 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use headwater_wire::Message;
-
+use super::blame::Steering;
 use super::download::picking;
 use super::{Torrent, promptness};
 use crate::picker::{BlockId, Picker};
@@ -24,9 +23,14 @@ impl Torrent {
     /// Lets a peer that has nothing to do take over what others will be slow with, if there is anything.
     pub(super) fn relieve(&mut self, now: Instant, key: PeerKey) {
         let candidates = self.late_blocks(now, key);
+        if candidates.is_empty() {
+            return;
+        }
+        let steering = self.steer(key);
         let mut taken = Vec::new();
         for (slow, block) in candidates {
-            if taken.len() < MAX_BLOCKS && self.take_over(now, slow, key, block) {
+            if taken.len() < MAX_BLOCKS && self.add_sender(key, &steering, block) {
+                self.call_off(now, slow, block);
                 taken.push(block);
             }
         }
@@ -68,24 +72,13 @@ impl Torrent {
         found
     }
 
-    fn take_over(&mut self, now: Instant, from: PeerKey, to: PeerKey, block: BlockId) -> bool {
-        let steering = self.steer(to);
+    /// Has a block that somebody else was asked for expected of `key` too, if it may be asked for it.
+    fn add_sender(&mut self, key: PeerKey, steering: &Steering, block: BlockId) -> bool {
         let (have, among) = (self.have.count(), self.peers.len());
-        let (Some(picker), Some(peer)) = (&mut self.picker, self.peers.get(to)) else {
+        let (Some(picker), Some(peer)) = (&mut self.picker, self.peers.get(key)) else {
             return false;
         };
-        let who = picking(peer, &steering, self.geometry, have, among);
-        if !picker.duplicate(&who, block) {
-            return false;
-        }
-        let Some(slow) = self.peers.get_mut(from) else {
-            return false;
-        };
-        slow.requests.give_up(block);
-        picker.release(block, from);
-        if let Some(span) = picker.span(block) {
-            self.out.send(now, slow, Message::Cancel(span));
-        }
-        true
+        let who = picking(peer, steering, self.geometry, have, among);
+        picker.duplicate(&who, block)
     }
 }

@@ -75,13 +75,7 @@ impl Torrent {
 
     /// A peer told what it has; before, it was thought to have `before`.
     pub(super) fn spread_learns(&mut self, now: Instant, key: PeerKey, before: &PeerPieces) {
-        let Some(peer) = self.peers.get_mut(key) else {
-            return;
-        };
-        if peer.is_seed() {
-            self.seeding.seed_met = Some(now);
-        }
-        let Some(spread) = &mut self.seeding.spread else {
+        let Some((spread, peer)) = self.spread_and(now, key) else {
             return;
         };
         spread.add_peer(&peer.pieces);
@@ -99,13 +93,7 @@ impl Torrent {
 
     /// A peer that lacked `piece` has it now.
     pub(super) fn spread_gains(&mut self, now: Instant, key: PeerKey, piece: PieceIndex) {
-        let Some(peer) = self.peers.get_mut(key) else {
-            return;
-        };
-        if peer.is_seed() {
-            self.seeding.seed_met = Some(now);
-        }
-        let Some(spread) = &mut self.seeding.spread else {
+        let Some((spread, peer)) = self.spread_and(now, key) else {
             return;
         };
         spread.add_copy(piece);
@@ -116,6 +104,15 @@ impl Torrent {
         }
         self.end_if_pointless(now);
         self.offer(now, key);
+    }
+
+    /// What is known of the spread, and a peer of which we have heard; that it is a seed is noted.
+    fn spread_and(&mut self, now: Instant, key: PeerKey) -> Option<(&mut Spread, &mut Peer)> {
+        let peer = self.peers.get_mut(key)?;
+        if peer.is_seed() {
+            self.seeding.seed_met = Some(now);
+        }
+        Some((self.seeding.spread.as_mut()?, peer))
     }
 
     /// A peer lost `piece`.
