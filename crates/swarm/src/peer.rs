@@ -74,6 +74,8 @@ pub(crate) struct Peer {
     pub(crate) current: Option<PieceIndex>,
     /// When the picker last had not enough for this peer.
     pub(crate) starved_at: Option<Starved>,
+    /// When it was last looked for something that others are slow with.
+    pub(crate) relieved_at: Option<Instant>,
     /// It had part in a piece that failed.
     pub(crate) parole: bool,
     /// Blocks that it sent without having been asked for them.
@@ -134,6 +136,7 @@ impl Peer {
             suggested: SmallVec::new(),
             current: None,
             starved_at: None,
+            relieved_at: None,
             parole: false,
             unrequested: 0,
             rejected: 0,

@@ -100,7 +100,7 @@ pub struct Torrent {
     /// There as long as there is anything to pick: seeds do without.
     picker: Option<Picker>,
     sequential: bool,
-    /// The peers, those first that deliver soonest: made when needed, good until the next tick.
+    /// The peers, those first that deliver soonest: made when needed, good for a moment.
     soonest: Option<Vec<PeerKey>>,
     backlogged: bool,
     /// Somebody connected to us.
@@ -132,6 +132,8 @@ struct Clock {
     /// The next tick. There is none while nobody is connected.
     tick: Option<Instant>,
     choke_round: Instant,
+    /// When peers with nothing to do are next given what others are slow with.
+    relief: Instant,
     /// When upload slots were last filled.
     filled: Instant,
     rounds: u32,
@@ -187,6 +189,7 @@ impl Torrent {
                 last_tick: now,
                 tick: None,
                 choke_round: now + config.limits.choke_interval,
+                relief: now,
                 filled: now,
                 rounds: 0,
             },
@@ -258,7 +261,7 @@ impl Torrent {
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let dial = self.list.next_due().filter(|_| self.may_dial());
-        let due = [self.clock.tick, dial, self.fill_due()];
+        let due = [self.clock.tick, dial, self.fill_due(), self.relief_due()];
         due.into_iter().flatten().min()
     }
 
