@@ -1,0 +1,9 @@
+//! Counting the peers of a torrent over all nodes that know some (BEP 33).
+
+use crate::krpc::{Response, Scrape};
+
+/// The union of what the nodes said.
+#[derive(Debug, Default)]
+pub(crate) struct ScrapeSum {
+    sum: Scrape,
+}
