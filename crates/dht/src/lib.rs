@@ -2,8 +2,18 @@
 #![forbid(unsafe_code)]
 
 pub mod bloom;
+mod family;
 mod id;
 pub mod item;
 pub mod krpc;
+mod lookup;
+mod node;
+mod security;
+mod state;
+mod table;
 
+pub use family::{Family, PerFamily};
 pub use id::{Contact, Distance, NodeId};
+pub use lookup::{Announce, LookupId, LookupStats};
+pub use node::{Config, Dht, Event, FamilyStats, Limits, Stats, TooManyLookups, Transmit};
+pub use state::State;

@@ -50,8 +50,23 @@ pub(crate) struct Lookup {
 impl Lookup {
     /// Whether nothing more will come.
     pub(crate) fn is_finished(&self) -> bool {
-        let mut runs = Family::ALL.iter().filter_map(|&family| self.runs[family].as_ref());
-        self.goal.is_over() || runs.all(Run::is_finished)
+        self.goal.is_over() || self.runs().all(Run::is_finished)
+    }
+
+    /// What is told at the end.
+    pub(crate) fn last_words(&mut self, lookup: LookupId) -> Option<crate::Event> {
+        match &self.goal {
+            Goal::Nodes(_) => {
+                let nodes = self.runs().flat_map(|run| run.walk.found()).collect();
+                Some(crate::Event::Nodes { lookup, nodes })
+            }
+            _ => None,
+        }
+    }
+
+    fn runs(&self) -> impl Iterator<Item = &Run> {
+        let runs = Family::ALL.iter();
+        runs.filter_map(|&family| self.runs[family].as_ref())
     }
 
     pub(crate) fn stats(&self, now: Instant) -> LookupStats {
@@ -59,7 +74,7 @@ impl Lookup {
             elapsed: now.duration_since(self.began),
             ..LookupStats::default()
         };
-        for run in Family::ALL.iter().filter_map(|&family| self.runs[family].as_ref()) {
+        for run in self.runs() {
             let walk = run.walk.stats();
             stats.queries += walk.queries + run.store_queries;
             stats.answers += walk.answers;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::goal::Goal;
 use super::walk::{Ask, Walk};
-use crate::NodeId;
+use crate::{Contact, NodeId};
 use crate::krpc::QueryKind;
 
 /// Which part of a run a query belongs to.
@@ -64,6 +64,21 @@ impl Run {
         Some(store)
     }
 
+    /// A query was not answered, or was refused.
+    pub(crate) fn failed(&mut self, part: Part, address: SocketAddr, answered: bool) {
+        match part {
+            Part::Walk => self.walk.failed(address, answered),
+            Part::Store => self.store_ended(false),
+        }
+    }
+
+    /// Nodes that somebody of the other family told of. They are of use until the walk is over.
+    pub(crate) fn hint(&mut self, nodes: &[Contact]) {
+        if self.stores.is_none() {
+            nodes.iter().for_each(|node| self.walk.hint(*node));
+        }
+    }
+
     /// A store was answered, or will not be.
     pub(crate) fn store_ended(&mut self, accepted: bool) {
         self.storing = self.storing.saturating_sub(1);
@@ -73,11 +88,6 @@ impl Run {
     /// Whether nothing more will come.
     pub(crate) fn is_finished(&self) -> bool {
         self.storing == 0 && self.stores.as_ref().is_some_and(Vec::is_empty)
-    }
-
-    /// Whether the way to the target is behind it.
-    pub(crate) fn has_arrived(&self) -> bool {
-        self.stores.is_some()
     }
 }
 

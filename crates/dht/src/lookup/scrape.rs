@@ -7,3 +7,7 @@ use crate::krpc::{Response, Scrape};
 pub(crate) struct ScrapeSum {
     sum: Scrape,
 }
+
+impl ScrapeSum {
+    pub(crate) fn add(&mut self, _response: &Response) {}
+}

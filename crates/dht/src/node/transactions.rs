@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rand::Rng;
 use rustc_hash::FxHashMap;
 
+use super::Limits;
 use crate::NodeId;
 use crate::krpc::Transaction;
 use crate::lookup::{LookupId, Part};
@@ -53,15 +54,15 @@ pub(super) struct Transactions {
 }
 
 impl Transactions {
-    pub(super) fn new(max: usize, late_after: Duration, timeout: Duration, restricted: bool) -> Self {
+    pub(super) fn new(limits: &Limits, restricted: bool) -> Self {
         Self {
             pending: FxHashMap::default(),
             punctual: VecDeque::new(),
             all: VecDeque::new(),
             by_address: FxHashMap::default(),
-            late_after,
-            timeout,
-            max,
+            late_after: limits.late_after,
+            timeout: limits.timeout,
+            max: limits.max_transactions,
             restricted,
         }
     }

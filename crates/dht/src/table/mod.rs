@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 
-use crate::{Contact, NodeId};
+use crate::{Contact, FamilyStats, NodeId};
 use bucket::Bucket;
 pub(crate) use entry::{Entry, Standing};
 pub(crate) use nearest::Nearest;
@@ -37,14 +37,6 @@ const fn capacity(depth: usize) -> usize {
         3 => 16,
         _ => K,
     }
-}
-
-/// How many nodes there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Counts {
-    pub(crate) good: usize,
-    pub(crate) questionable: usize,
-    pub(crate) bad: usize,
 }
 
 /// See the [module](self).
@@ -160,8 +152,8 @@ impl Table {
         self.buckets.iter().flat_map(|bucket| &bucket.live)
     }
 
-    pub(crate) fn counts(&self, now: Instant) -> Counts {
-        let mut counts = Counts::default();
+    pub(crate) fn counts(&self, now: Instant) -> FamilyStats {
+        let mut counts = FamilyStats::default();
         for entry in self.entries() {
             match entry.standing(now) {
                 Standing::Good => counts.good += 1,
