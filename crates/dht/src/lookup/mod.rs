@@ -12,9 +12,9 @@ use std::time::Instant;
 
 use crate::family::{Family, PerFamily};
 pub use goal::Announce;
-pub(crate) use goal::{Find, Goal};
+pub(crate) use goal::Goal;
 pub(crate) use run::{Errand, Part, Run};
-pub(crate) use walk::{Walk, WalkLimits};
+pub(crate) use walk::{Answer, Walk, WalkLimits};
 
 /// Names one thing that a [`Dht`](crate::Dht) was told to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::candidate::{Candidate, Guide, Informer, Progress};
 use crate::krpc::Token;
+use crate::security::is_local;
 use crate::table::{K, Nearest, Range};
 use crate::{Contact, NodeId};
 
@@ -53,6 +54,19 @@ pub(crate) struct Keeper<'w> {
     pub(crate) seq: Option<i64>,
 }
 
+/// What a node answered.
+#[derive(Debug)]
+pub(crate) struct Answer<'r> {
+    pub(crate) from: Contact,
+    /// Whether it is to be believed that it is near to where its id says (BEP 42).
+    pub(crate) counts: bool,
+    pub(crate) token: Option<&'r Token>,
+    /// The version of the item that it has.
+    pub(crate) seq: Option<i64>,
+    /// Nodes that it told of.
+    pub(crate) nodes: &'r [Contact],
+}
+
 /// Goes from node to node towards `target`. It is told of answers and silence, and says whom to ask.
 ///
 /// Nodes may lie about others. What that costs is bounded by [`WalkLimits::max_queries`], and kept low by noting who told of
@@ -95,10 +109,6 @@ impl Walk {
             progress: Progress::Fresh,
         }));
         walk
-    }
-
-    pub(crate) fn target(&self) -> NodeId {
-        self.target
     }
 
     pub(crate) fn stats(&self) -> WalkStats {
@@ -146,21 +156,16 @@ impl Walk {
         !self.has_late()
     }
 
-    /// The node at `address` answered that it is `id` and told of `nodes`.
-    pub(crate) fn answered_by(
-        &mut self,
-        from: Contact,
-        token: Option<&Token>,
-        seq: Option<i64>,
-        nodes: impl Iterator<Item = Contact>,
-    ) {
+    /// A node that was asked answered.
+    pub(crate) fn answered_by(&mut self, answer: &Answer<'_>) {
         self.stats.answers += 1;
-        let depth = self.settle(from, token, seq);
+        let depth = self.settle(answer);
         let informer = self.informers.len();
         self.informers.push(Informer::default());
-        for contact in nodes.take(MAX_FROM_ANSWER) {
-            if is_plausible(from.address.ip(), contact.address) {
-                self.learn(contact, Some(informer), depth);
+        let source = answer.from.address.ip();
+        for contact in answer.nodes.iter().take(MAX_FROM_ANSWER) {
+            if is_plausible(source, contact.address.ip()) {
+                self.learn(*contact, Some(informer), depth);
             }
         }
     }
@@ -275,7 +280,8 @@ impl Walk {
     }
 
     /// Notes an answer, and gives the depth of those that it tells of.
-    fn settle(&mut self, from: Contact, token: Option<&Token>, seq: Option<i64>) -> u32 {
+    fn settle(&mut self, answer: &Answer<'_>) -> u32 {
+        let from = answer.from;
         if let Some(guide) = self.guide_mut(from.address) {
             guide.progress = Progress::Answered;
             return 0;
@@ -283,22 +289,26 @@ impl Walk {
         let Some(mut candidate) = self.take(from.address) else {
             return 0;
         };
-        let depth = candidate.depth + 1;
+        let depth = candidate.depth;
         let was_late = candidate.progress == Progress::Late;
         let honest = candidate.contact.id == from.id;
         self.judge(candidate.informer, was_late, honest);
         if !honest {
             // Somebody gave it another name. It is where its own name says.
             candidate = Candidate::new(&self.target, from);
-            candidate.depth = depth - 1;
+            candidate.depth = depth;
         }
-        candidate.progress = Progress::Answered;
-        candidate.token = token.cloned();
-        candidate.seq = seq;
+        candidate.progress = if answer.counts {
+            Progress::Answered
+        } else {
+            Progress::Failed
+        };
+        candidate.token = answer.token.cloned();
+        candidate.seq = answer.seq;
         if from.id != self.own {
             self.put(candidate);
         }
-        depth
+        depth + 1
     }
 
     fn judge(&mut self, informer: Option<usize>, was_late: bool, honest: bool) {
@@ -381,18 +391,7 @@ impl Walk {
     }
 }
 
-/// Whether a node at `informer` can know of one at `address`: on the other side of a gateway, nobody knows our side of it.
-fn is_plausible(informer: IpAddr, address: SocketAddr) -> bool {
-    let ip = address.ip();
-    address.port() != 0
-        && !ip.is_unspecified()
-        && !ip.is_multicast()
-        && (!is_local(ip) || is_local(informer))
-}
-
-fn is_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-    }
+/// Whether a node at `informer` can know of one at `ip`: on the other side of a gateway, nobody knows our side of it.
+fn is_plausible(informer: IpAddr, ip: IpAddr) -> bool {
+    !is_local(ip) || is_local(informer)
 }

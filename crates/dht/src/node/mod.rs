@@ -170,8 +170,10 @@ impl Dht {
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.
     pub fn poll_timeout(&self) -> Instant {
-        let stalled = (!self.stalled.is_empty()).then(|| self.asking.ready_at());
-        let probes = (!self.probes.is_empty()).then(|| self.probing.ready_at());
+        // Where transactions are what is lacking, the deadline of one comes first.
+        let open = self.transactions.is_open();
+        let stalled = (open && !self.stalled.is_empty()).then(|| self.asking.ready_at());
+        let probes = (open && !self.probes.is_empty()).then(|| self.probing.ready_at());
         let transactions = self.transactions.deadline();
         let others = [stalled, probes, transactions];
         others.into_iter().flatten().fold(self.tick, Instant::min)

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::{Dht, Event, Pending, Role};
 use crate::krpc::{KrpcError, Response, Transaction};
-use crate::lookup::{LookupId, LookupStats, Part};
-use crate::{Contact, Family};
+use crate::lookup::{Answer, LookupId, LookupStats, Part};
+use crate::{Contact, Family, security};
 
 impl Dht {
     pub(super) fn handle_response(
@@ -98,7 +98,7 @@ impl Dht {
             home.table.failed(now, &Contact { id, ..*contact });
         }
         if !home.routers.contains(&contact.address) {
-            let verified = crate::security::is_valid(contact.address.ip(), &contact.id);
+            let verified = security::is_valid(contact.address.ip(), &contact.id);
             home.table.answered(now, *contact, verified);
         }
     }
@@ -141,10 +141,13 @@ impl Dht {
             Family::V6 => (&response.nodes6, &response.nodes),
         };
         if let Some(run) = &mut lookup.runs[family] {
-            let nodes = own.iter().copied();
-            let keeps = !self.enforce_ids || crate::security::is_valid(from.address.ip(), &from.id);
-            let token = response.token.as_ref().filter(|_| keeps);
-            run.walk.answered_by(from, token, response.seq, nodes);
+            run.walk.answered_by(&Answer {
+                from,
+                counts: !self.enforce_ids || security::is_valid(from.address.ip(), &from.id),
+                token: response.token.as_ref(),
+                seq: response.seq,
+                nodes: own,
+            });
         }
         if let Some(run) = &mut lookup.runs[family.other()] {
             run.hint(other);

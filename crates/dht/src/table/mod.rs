@@ -28,6 +28,9 @@ pub(crate) const K: usize = 8;
 /// Rest after which a bucket is refreshed by a lookup in its range (BEP 5).
 const REFRESH_AFTER: Duration = Duration::from_mins(15);
 
+/// The same for a bucket that has fewer nodes than there must be in its range: there are some in a deeper one.
+const SPARSE_REFRESH_AFTER: Duration = Duration::from_mins(3);
+
 /// Places in a bucket, by how many bits its ids have in common with ours.
 const fn capacity(depth: usize) -> usize {
     match depth {
@@ -141,10 +144,15 @@ impl Table {
 
     /// An id in the range of a bucket that has long been at rest, which is noted as refreshed.
     pub(crate) fn take_refresh(&mut self, now: Instant, rng: &mut impl Rng) -> Option<NodeId> {
-        let rested = |bucket: &Bucket| now.duration_since(bucket.changed) >= REFRESH_AFTER;
-        let index = self.buckets.iter().position(rested)?;
+        let last = self.buckets.len() - 1;
+        let mut all = self.buckets.iter().enumerate();
+        let (index, _) = all.find(|&(index, bucket)| {
+            let sparse = index < last && bucket.live.len() < K;
+            let rest = if sparse { SPARSE_REFRESH_AFTER } else { REFRESH_AFTER };
+            now.duration_since(bucket.changed) >= rest
+        })?;
         self.buckets[index].changed = now;
-        let last = index + 1 == self.buckets.len();
+        let last = index == last;
         Some(if last { self.own } else { self.random_in(index, rng) })
     }
 
@@ -200,7 +208,7 @@ impl Table {
         {
             return;
         }
-        while self.is_full(index) && self.split() {
+        while index + 1 == self.buckets.len() && self.is_full(index) && self.split() {
             index = self.index(&entry.contact.id);
         }
         if !self.is_full(index) {
