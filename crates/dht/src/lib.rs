@@ -4,6 +4,10 @@
 pub mod bloom;
 mod id;
 pub mod item;
+mod keyed;
 pub mod krpc;
+pub mod security;
+pub mod throttle;
+pub mod token;
 
 pub use id::{Contact, Distance, NodeId};
