@@ -5,12 +5,15 @@ pub mod bloom;
 mod family;
 mod id;
 pub mod item;
+mod keyed;
 pub mod krpc;
 mod lookup;
 mod node;
-mod security;
+pub mod security;
 mod state;
 mod table;
+pub mod throttle;
+pub mod token;
 
 pub use family::{Family, PerFamily};
 pub use id::{Contact, Distance, NodeId};

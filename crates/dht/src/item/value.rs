@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use headwater_bencode::{DecodeErrorKind, Encoder, Limits, Options, Slot};
 
+use crate::NodeId;
+
 /// Bytes that a value may have in its bencoded form (BEP 44).
 pub const MAX_VALUE: usize = 1000;
 
@@ -58,6 +60,11 @@ impl Value {
     /// What `write` makes of it.
     pub fn build(write: impl FnOnce(Slot<'_>)) -> Result<Self, ValueError> {
         Self::new(&Encoder::to_vec(write))
+    }
+
+    /// Where it is stored if nothing but its content says so: under its SHA-1.
+    pub fn target(&self) -> NodeId {
+        NodeId(headwater_hash::sha1(&self.0))
     }
 
     /// The bencoded bytes.

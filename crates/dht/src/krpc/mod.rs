@@ -25,7 +25,7 @@ mod words;
 use std::net::SocketAddr;
 
 pub use error::{DecodeError, DecodeErrorKind, ErrorCode, KrpcError};
-pub use query::{MutableArgs, PutArgs, Query, QueryKind, Want};
+pub use query::{PutArgs, Query, QueryKind, Want};
 pub use response::{Response, Samples, Scrape};
 pub use words::{Method, Salt, Token, Transaction};
 

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use headwater_metainfo::InfoHash;
 
-use super::{Method, Salt, Token};
+use super::{Method, Token};
 use crate::NodeId;
-use crate::item::Value;
+use crate::item::Item;
 
 /// A question, and who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub enum QueryKind {
         seq: Option<i64>,
     },
     /// That an item be stored (BEP 44).
-    Put(PutArgs),
+    Put(Box<PutArgs>),
     /// Some of the info-hashes that are stored here (BEP 51).
     SampleInfohashes {
         /// Nodes closest to it are wanted too.
@@ -113,23 +113,8 @@ impl QueryKind {
 pub struct PutArgs {
     /// From this node's answer to an earlier [`QueryKind::Get`].
     pub token: Token,
-    /// What is to be stored.
-    pub value: Value,
-    /// Of a mutable item: whose it is and which version.
-    pub mutable: Option<Box<MutableArgs>>,
-}
-
-/// What a mutable item has beside its value (BEP 44).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MutableArgs {
-    /// The ed25519 public key.
-    pub key: [u8; 32],
-    /// Tells the items of one key apart.
-    pub salt: Salt,
-    /// The version.
-    pub seq: i64,
-    /// The version that is to be replaced; if another one is stored, nothing is.
+    /// What is to be stored; whether a mutable one is genuine was not looked at.
+    pub item: Item,
+    /// Of a mutable item: the version that is to be replaced. If another one is stored, nothing is.
     pub cas: Option<i64>,
-    /// Of salt, version and value.
-    pub signature: [u8; 64],
 }

@@ -6,7 +6,7 @@ use headwater_metainfo::InfoHash;
 
 use super::Token;
 use crate::bloom::Filter;
-use crate::item::Value;
+use crate::item::{PublicKey, Signature, Value};
 use crate::{Contact, NodeId};
 
 /// An answer. It does not say to what: whoever asked knows which fields to look at.
@@ -25,11 +25,11 @@ pub struct Response {
     /// The value of an item (BEP 44).
     pub value: Option<Value>,
     /// The public key of a mutable item (BEP 44).
-    pub key: Option<[u8; 32]>,
+    pub key: Option<PublicKey>,
     /// The version of a mutable item (BEP 44).
     pub seq: Option<i64>,
     /// The signature of a mutable item (BEP 44).
-    pub signature: Option<[u8; 64]>,
+    pub signature: Option<Signature>,
     /// Info-hashes (BEP 51).
     pub samples: Option<Samples>,
     /// Seeds and peers of a torrent (BEP 33).

@@ -50,6 +50,13 @@ words! {
     Method: 32;
 }
 
+/// Eight bytes, as this node gives out.
+impl From<u64> for Token {
+    fn from(number: u64) -> Self {
+        Self(number.to_be_bytes().into_iter().collect())
+    }
+}
+
 /// Two bytes, as most clients send.
 impl From<u16> for Transaction {
     fn from(number: u16) -> Self {

@@ -98,7 +98,7 @@ impl Dht {
             home.table.failed(now, &Contact { id, ..*contact });
         }
         if !home.routers.contains(&contact.address) {
-            let verified = security::is_valid(contact.address.ip(), &contact.id);
+            let verified = security::is_valid(&contact.id, contact.address.ip());
             home.table.answered(now, *contact, verified);
         }
     }
@@ -143,7 +143,7 @@ impl Dht {
         if let Some(run) = &mut lookup.runs[family] {
             run.walk.answered_by(&Answer {
                 from,
-                counts: !self.enforce_ids || security::is_valid(from.address.ip(), &from.id),
+                counts: !self.enforce_ids || security::is_valid(&from.id, from.address.ip()),
                 token: response.token.as_ref(),
                 seq: response.seq,
                 nodes: own,

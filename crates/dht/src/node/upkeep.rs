@@ -28,7 +28,7 @@ impl Dht {
             }
             let kept = config.state.ids[family];
             // An id that was asked for is not changed; one that was kept must still go with the address.
-            let valid = |id: &NodeId| external.is_none_or(|ip| security::is_valid(ip, id));
+            let valid = |id: &NodeId| external.is_none_or(|ip| security::is_valid(id, ip));
             let id = config.id.or_else(|| kept.filter(valid));
             let id = id.unwrap_or_else(|| self.new_id(external));
             let nodes = config.state.nodes.iter().copied();
@@ -141,7 +141,7 @@ impl Dht {
         let Some(home) = &mut self.homes[family] else {
             return;
         };
-        if !security::is_valid(ip, &home.table.own()) {
+        if !security::is_valid(&home.table.own(), ip) {
             home.table = home.table.seen_from(now, new);
             home.bootstrap.nudge(now);
         }

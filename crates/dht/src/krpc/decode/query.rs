@@ -4,8 +4,8 @@ use headwater_bencode::Node;
 use headwater_metainfo::InfoHash;
 
 use super::{Kind, flag, id, optional, point, required};
-use crate::item::Value;
-use crate::krpc::{Method, MutableArgs, PutArgs, Query, QueryKind, Salt, Token, Want};
+use crate::item::{Item, MutableItem, PublicKey, Signature, Value};
+use crate::krpc::{Method, PutArgs, Query, QueryKind, Salt, Token, Want};
 
 pub(super) fn query(root: Node<'_, '_>) -> Result<Query, Kind> {
     let method: &[u8] = required(root, "q")?;
@@ -46,7 +46,7 @@ fn kind(method: &[u8], arguments: Node<'_, '_>) -> Result<QueryKind, Kind> {
             target: point(arguments, "target")?,
             seq: optional(arguments, "seq"),
         },
-        b"put" => QueryKind::Put(put(arguments)?),
+        b"put" => QueryKind::Put(Box::new(put(arguments)?)),
         b"sample_infohashes" => QueryKind::SampleInfohashes {
             target: point(arguments, "target")?,
         },
@@ -85,27 +85,40 @@ fn announce(arguments: Node<'_, '_>) -> Result<QueryKind, Kind> {
 }
 
 fn put(arguments: Node<'_, '_>) -> Result<PutArgs, Kind> {
-    let value = arguments.get("v").ok_or(Kind::Missing("v"))?;
+    let item = item(arguments)?;
+    let replaces = matches!(item, Item::Mutable(_));
     Ok(PutArgs {
         token: token(arguments)?,
-        value: Value::new(value.raw()).map_err(Kind::Value)?,
-        mutable: mutable(arguments)?.map(Box::new),
+        item,
+        cas: optional(arguments, "cas").filter(|_| replaces),
     })
 }
 
 /// An item with a key is mutable, and then needs what belongs to it.
-fn mutable(arguments: Node<'_, '_>) -> Result<Option<MutableArgs>, Kind> {
+fn item(arguments: Node<'_, '_>) -> Result<Item, Kind> {
+    let value = arguments.get("v").ok_or(Kind::Missing("v"))?;
+    let value = Value::new(value.raw()).map_err(Kind::Value)?;
     if arguments.get("k").is_none() {
-        return Ok(None);
+        return Ok(Item::Immutable(value));
     }
     let salt = optional(arguments, "salt").unwrap_or_default();
-    Ok(Some(MutableArgs {
-        key: *required::<&[u8; 32]>(arguments, "k")?,
+    Ok(Item::Mutable(MutableItem {
+        key: PublicKey(*required::<&[u8; 32]>(arguments, "k")?),
         salt: Salt::new(salt).ok_or(Kind::SaltTooLong(salt.len()))?,
-        seq: required(arguments, "seq")?,
-        cas: optional(arguments, "cas"),
-        signature: *required::<&[u8; 64]>(arguments, "sig")?,
+        seq: seq(arguments)?,
+        value,
+        signature: Signature(*required::<&[u8; 64]>(arguments, "sig")?),
     }))
+}
+
+/// Versions below zero are refused, as BEP 44 allows and others do.
+fn seq(arguments: Node<'_, '_>) -> Result<i64, Kind> {
+    let seq = required(arguments, "seq")?;
+    if seq < 0 {
+        Err(Kind::Form("seq"))
+    } else {
+        Ok(seq)
+    }
 }
 
 fn unknown(method: &[u8], arguments: Node<'_, '_>) -> Result<QueryKind, Kind> {

@@ -8,7 +8,7 @@ use headwater_metainfo::InfoHash;
 use super::{Kind, id, optional};
 use crate::Contact;
 use crate::bloom::Filter;
-use crate::item::Value;
+use crate::item::{PublicKey, Signature, Value};
 use crate::krpc::compact::{unpack_contacts, unpack_v4, unpack_v6, usable};
 use crate::krpc::{MAX_NODES, MAX_SAMPLES, MAX_VALUES, Response, Samples, Scrape, Token};
 
@@ -27,9 +27,9 @@ pub(super) fn response(root: Node<'_, '_>) -> Result<Response, Kind> {
         token: optional(answer, "token").and_then(Token::new),
         values: values(answer),
         value,
-        key: optional::<&[u8; 32]>(answer, "k").copied(),
-        seq: optional(answer, "seq"),
-        signature: optional::<&[u8; 64]>(answer, "sig").copied(),
+        key: optional::<&[u8; 32]>(answer, "k").copied().map(PublicKey),
+        seq: optional(answer, "seq").filter(|seq| *seq >= 0),
+        signature: optional::<&[u8; 64]>(answer, "sig").copied().map(Signature),
         samples: samples(answer),
         scrape: scrape(answer).map(Box::new),
     })

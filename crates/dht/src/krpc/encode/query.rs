@@ -2,7 +2,8 @@
 
 use headwater_bencode::DictEncoder;
 
-use crate::krpc::{MutableArgs, Query, QueryKind, Want};
+use crate::item::{Item, MutableItem};
+use crate::krpc::{Query, QueryKind, Want};
 
 pub(super) fn method(kind: &QueryKind) -> &[u8] {
     match kind {
@@ -19,7 +20,7 @@ pub(super) fn method(kind: &QueryKind) -> &[u8] {
 
 pub(super) fn arguments(query: &Query, out: &mut DictEncoder<'_>) {
     if let QueryKind::Put(put) = &query.kind
-        && let Some(cas) = put.mutable.as_ref().and_then(|mutable| mutable.cas)
+        && let (Item::Mutable(_), Some(cas)) = (&put.item, put.cas)
     {
         out.key("cas").int(cas);
     }
@@ -63,22 +64,22 @@ fn own_arguments(kind: &QueryKind, out: &mut DictEncoder<'_>) {
             out.key("target").bytes(target.0);
         }
         QueryKind::Put(put) => {
-            if let Some(mutable) = &put.mutable {
-                mutable_arguments(mutable, out);
+            if let Item::Mutable(item) = &put.item {
+                mutable_arguments(item, out);
             }
             out.key("token").bytes(&put.token);
-            out.key("v").raw(put.value.as_bytes());
+            out.key("v").raw(put.item.value().as_bytes());
         }
     }
 }
 
-fn mutable_arguments(mutable: &MutableArgs, out: &mut DictEncoder<'_>) {
-    out.key("k").bytes(mutable.key);
-    if !mutable.salt.as_bytes().is_empty() {
-        out.key("salt").bytes(&mutable.salt);
+fn mutable_arguments(item: &MutableItem, out: &mut DictEncoder<'_>) {
+    out.key("k").bytes(item.key.0);
+    if !item.salt.as_bytes().is_empty() {
+        out.key("salt").bytes(&item.salt);
     }
-    out.key("seq").int(mutable.seq);
-    out.key("sig").bytes(mutable.signature);
+    out.key("seq").int(item.seq);
+    out.key("sig").bytes(item.signature.0);
 }
 
 fn want(want: Want, out: &mut DictEncoder<'_>) {

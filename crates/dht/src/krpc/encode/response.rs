@@ -20,7 +20,7 @@ pub(super) fn answer(response: &Response, end: usize, out: &mut DictEncoder<'_>)
         out.key("interval").int(samples.interval);
     }
     if let Some(key) = response.key {
-        out.key("k").bytes(key);
+        out.key("k").bytes(key.0);
     }
     nodes(
         "nodes",
@@ -41,7 +41,7 @@ pub(super) fn answer(response: &Response, end: usize, out: &mut DictEncoder<'_>)
         out.key("seq").int(seq);
     }
     if let Some(signature) = response.signature {
-        out.key("sig").bytes(signature);
+        out.key("sig").bytes(signature.0);
     }
     if let Some(token) = &response.token {
         out.key("token").bytes(token);
