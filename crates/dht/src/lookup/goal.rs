@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use headwater_metainfo::InfoHash;
 use rustc_hash::FxHashSet;
 
+use super::items::{Fetch, Put};
 use super::scrape::ScrapeSum;
 use super::walk::Keeper;
+use crate::item::Item;
 use crate::krpc::{QueryKind, Response, Samples};
 use crate::{Contact, NodeId};
 
@@ -35,6 +37,10 @@ pub(crate) enum Goal {
     Scrape(InfoHash, Box<ScrapeSum>),
     /// Info-hashes that are stored on the way to a point.
     Samples(NodeId),
+    /// An item.
+    Fetch(Fetch),
+    /// That an item be stored.
+    Put(Put),
 }
 
 /// See [`Goal::Peers`].
@@ -52,6 +58,8 @@ pub(crate) enum Find {
     Peers(Vec<SocketAddr>),
     /// A sample.
     Samples(Samples),
+    /// An item.
+    Item(Item),
 }
 
 impl Goal {
@@ -73,6 +81,8 @@ impl Goal {
             Self::Nodes(target) | Self::Samples(target) => *target,
             Self::Peers(peers) => peers.info_hash.into(),
             Self::Scrape(info_hash, _) => (*info_hash).into(),
+            Self::Fetch(fetch) => fetch.target(),
+            Self::Put(put) => put.target(),
         }
     }
 
@@ -83,13 +93,18 @@ impl Goal {
             Self::Samples(target) => QueryKind::SampleInfohashes { target: *target },
             Self::Peers(peers) => get_peers(peers.info_hash, false),
             Self::Scrape(info_hash, _) => get_peers(*info_hash, true),
+            Self::Fetch(_) | Self::Put(_) => QueryKind::Get {
+                target: self.target(),
+                seq: None,
+            },
         }
     }
 
     /// Takes what it is for out of an answer.
     pub(crate) fn take(&mut self, response: &mut Response) -> Option<Find> {
         match self {
-            Self::Nodes(_) => None,
+            Self::Nodes(_) | Self::Put(_) => None,
+            Self::Fetch(fetch) => fetch.take(response).map(Find::Item),
             Self::Peers(peers) => peers.take(&response.values),
             Self::Samples(_) => response.samples.take().map(Find::Samples),
             Self::Scrape(_, sum) => {
@@ -103,13 +118,14 @@ impl Goal {
     pub(crate) fn store(&self, keeper: &Keeper<'_>) -> Option<QueryKind> {
         match self {
             Self::Peers(peers) => peers.store(keeper),
+            Self::Put(put) => Some(put.store(keeper)),
             _ => None,
         }
     }
 
-    /// Whether nodes of the other family would do as well: what is stored is of one family, items are not.
+    /// Whether it has what it is for, and no need to go on.
     pub(crate) fn is_over(&self) -> bool {
-        false
+        matches!(self, Self::Fetch(fetch) if fetch.is_over())
     }
 }
 
@@ -162,6 +178,7 @@ impl Find {
                 from,
                 samples,
             },
+            Self::Item(item) => crate::Event::Item { lookup, from, item },
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod candidate;
 mod goal;
+mod items;
 mod run;
 mod scrape;
 #[cfg(test)]
@@ -13,7 +14,9 @@ use std::time::Instant;
 use crate::family::{Family, PerFamily};
 pub use goal::Announce;
 pub(crate) use goal::Goal;
+pub(crate) use items::{Fetch, Put};
 pub(crate) use run::{Errand, Part, Run};
+pub use scrape::SwarmSize;
 pub(crate) use walk::{Answer, Walk, WalkLimits};
 
 /// Names one thing that a [`Dht`](crate::Dht) was told to do.
@@ -54,11 +57,15 @@ impl Lookup {
     }
 
     /// What is told at the end.
-    pub(crate) fn last_words(&mut self, lookup: LookupId) -> Option<crate::Event> {
+    pub(crate) fn last_words(&self, lookup: LookupId) -> Option<crate::Event> {
         match &self.goal {
             Goal::Nodes(_) => {
                 let nodes = self.runs().flat_map(|run| run.walk.found()).collect();
                 Some(crate::Event::Nodes { lookup, nodes })
+            }
+            Goal::Scrape(_, sum) => {
+                let size = sum.size();
+                Some(crate::Event::Scraped { lookup, size })
             }
             _ => None,
         }

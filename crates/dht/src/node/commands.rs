@@ -6,8 +6,9 @@ use std::time::Instant;
 use headwater_metainfo::InfoHash;
 
 use super::{Dht, Event, MAX_PROBES, Role};
-use crate::krpc::QueryKind;
-use crate::lookup::{Announce, Goal, LookupId, LookupStats};
+use crate::item::{Item, MutableItem, PublicKey, Value};
+use crate::krpc::{QueryKind, Salt};
+use crate::lookup::{Announce, Fetch, Goal, LookupId, LookupStats, Put};
 use crate::{Family, NodeId};
 
 /// More lookups wait already than [`Limits::max_waiting_lookups`](crate::Limits::max_waiting_lookups), or queries than
@@ -35,6 +36,47 @@ impl Dht {
     /// Estimates how many seeds and peers a torrent has (BEP 33): [`Event::Scraped`], then [`Event::Done`].
     pub fn scrape(&mut self, now: Instant, hash: InfoHash) -> Result<LookupId, TooManyLookups> {
         self.command(now, Goal::scrape(hash))
+    }
+
+    /// Looks for an immutable item (BEP 44): [`Event::Item`] once it is found, then [`Event::Done`].
+    pub fn get_immutable(
+        &mut self,
+        now: Instant,
+        target: NodeId,
+    ) -> Result<LookupId, TooManyLookups> {
+        self.command(now, Goal::Fetch(Fetch::immutable(target)))
+    }
+
+    /// Looks for the newest version of a mutable item (BEP 44): [`Event::Item`] for each that is newer than the one before,
+    /// then [`Event::Done`].
+    pub fn get_mutable(
+        &mut self,
+        now: Instant,
+        key: &PublicKey,
+        salt: Salt,
+    ) -> Result<LookupId, TooManyLookups> {
+        self.command(now, Goal::Fetch(Fetch::mutable(key, salt)))
+    }
+
+    /// Stores an immutable item with the nodes nearest to it (BEP 44): [`Event::Done`] says with how many. They forget it
+    /// after two hours.
+    pub fn put_immutable(
+        &mut self,
+        now: Instant,
+        value: Value,
+    ) -> Result<LookupId, TooManyLookups> {
+        self.command(now, Goal::Put(Put::immutable(value)))
+    }
+
+    /// Stores a version of a mutable item with the nodes nearest to it (BEP 44): [`Event::Refused`] of each that does not take
+    /// it, then [`Event::Done`]. With `cas`, nodes take it only in place of that version.
+    pub fn put_mutable(
+        &mut self,
+        now: Instant,
+        item: MutableItem,
+        cas: Option<i64>,
+    ) -> Result<LookupId, TooManyLookups> {
+        self.command(now, Goal::Put(Put::new(Item::Mutable(item), cas)))
     }
 
     /// Looks for the nodes nearest to a point: [`Event::Nodes`], then [`Event::Done`].

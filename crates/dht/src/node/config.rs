@@ -3,6 +3,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use crate::storage::{PeerLimits, SampleOptions};
+use crate::throttle::ThrottleOptions;
 use crate::{NodeId, State};
 
 /// Bounds of what a node asks, answers and keeps.
@@ -22,6 +24,14 @@ pub struct Limits {
     pub late_after: Duration,
     /// Time after which no answer is expected any more.
     pub timeout: Duration,
+    /// Queries of others that are answered.
+    pub throttle: ThrottleOptions,
+    /// Peers that are kept for others.
+    pub peers: PeerLimits,
+    /// Items that are kept for others.
+    pub max_items: usize,
+    /// How samples of info-hashes are given.
+    pub samples: SampleOptions,
 }
 
 impl Default for Limits {
@@ -34,6 +44,10 @@ impl Default for Limits {
             max_queries_per_lookup: 200,
             late_after: Duration::from_secs(1),
             timeout: Duration::from_secs(8),
+            throttle: ThrottleOptions::default(),
+            peers: PeerLimits::default(),
+            max_items: 700,
+            samples: SampleOptions::default(),
         }
     }
 }
@@ -57,7 +71,8 @@ pub struct Config {
     pub external_v6: Option<Ipv6Addr>,
     /// Asks, but does not answer (BEP 43): for who cannot be reached or must not be.
     pub read_only: bool,
-    /// Believes in one node at each IP address and few of each range (/24, /64). Not for tests on one machine.
+    /// Believes in one node at each IP address and few of each range (/24, /64), and limits what each address may ask. Not for
+    /// many nodes on one machine.
     pub restrict_addresses: bool,
     /// Stores only with nodes whose id goes with their address (BEP 42), and looks for those only.
     pub enforce_ids: bool,

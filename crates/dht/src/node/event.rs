@@ -4,11 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::krpc::{KrpcError, Samples};
-use crate::lookup::{LookupId, LookupStats};
+use crate::item::Item;
+use crate::lookup::{LookupId, LookupStats, SwarmSize};
 use crate::{Contact, Family, NodeId};
 
 /// Something that the user of a [`Dht`](crate::Dht) may want to know.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// Peers of a torrent, none of them told before in this lookup. They are what a node said, and may be anybody.
     Peers {
@@ -27,6 +28,22 @@ pub enum Event {
         from: Contact,
         /// The sample.
         samples: Samples,
+    },
+    /// An item that is what it claims to be (BEP 44). Of a mutable one, newer versions may follow.
+    Item {
+        /// The lookup.
+        lookup: LookupId,
+        /// The node that had it.
+        from: Contact,
+        /// The item.
+        item: Item,
+    },
+    /// How many peers a torrent has (BEP 33).
+    Scraped {
+        /// The lookup.
+        lookup: LookupId,
+        /// How many.
+        size: SwarmSize,
     },
     /// The nodes nearest to a point, nearest first, those with IPv4 addresses before the others.
     Nodes {

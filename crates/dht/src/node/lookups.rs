@@ -108,7 +108,7 @@ impl Dht {
         self.transactions.is_open() && self.asking.is_ready(now)
     }
 
-    fn finish(&mut self, now: Instant, id: LookupId, mut lookup: Lookup) {
+    fn finish(&mut self, now: Instant, id: LookupId, lookup: Lookup) {
         let stats = lookup.stats(now);
         if let Some(family) = lookup.internal {
             self.internal_done(now, family, &lookup);

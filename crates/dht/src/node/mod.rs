@@ -131,7 +131,7 @@ impl Dht {
             asking: Budget::new(now, per_second, 10 * per_second),
             probing: Budget::new(now, PROBES_PER_SECOND, 4 * PROBES_PER_SECOND),
             next_lookup: 0,
-            answering: Answering::new(now, &limits, &mut rng),
+            answering: Answering::new(now, &limits, restricted, &mut rng),
             outbox: Outbox::default(),
             events: VecDeque::new(),
             tick: now,
@@ -153,7 +153,7 @@ impl Dht {
             Ok(message) => self.handle_message(now, from, message),
             Err(error) => {
                 self.stats.malformed += 1;
-                self.refuse_malformed(now, from, &error);
+                self.refuse(now, from, &error);
             }
         }
     }
@@ -189,7 +189,7 @@ impl Dht {
         }
         if now >= self.tick {
             self.tick = now + TICK;
-            self.look_after_tables(now);
+            self.look_after_all(now);
         }
         self.pump(now);
     }

@@ -58,7 +58,8 @@ impl Dht {
         }
     }
 
-    pub(super) fn look_after_tables(&mut self, now: Instant) {
+    pub(super) fn look_after_all(&mut self, now: Instant) {
+        self.answering.expire(now);
         for family in Family::ALL {
             self.look_after_readiness(now, family);
             self.begin_bootstrap(now, family);
