@@ -7,6 +7,7 @@ pub mod item;
 mod keyed;
 pub mod krpc;
 pub mod security;
+pub mod storage;
 pub mod throttle;
 pub mod token;
 
