@@ -85,11 +85,11 @@ impl Put {
     }
 
     pub(crate) fn store(&self, keeper: &Keeper<'_>) -> QueryKind {
-        QueryKind::Put(PutArgs {
+        QueryKind::Put(Box::new(PutArgs {
             token: keeper.token.clone(),
             item: self.item.clone(),
             // Of a node that has none, no version can be replaced.
             cas: self.cas.filter(|_| keeper.seq.is_some()),
-        })
+        }))
     }
 }

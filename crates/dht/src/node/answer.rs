@@ -11,9 +11,9 @@ use crate::krpc::{
     Body, DecodeError, ErrorCode, KrpcError, Message, PutArgs, Query, QueryKind, Response, Token,
     Transaction,
 };
-use crate::storage::{ItemStore, PeerStore, Sampler, Wanted};
+use crate::storage::{ItemStore, PeerStore, PutError, Sampler, Wanted};
 use crate::table::Nearest;
-use crate::throttle::{Throttle, ThrottleOptions, Verdict};
+use crate::throttle::{Throttle, Verdict};
 use crate::token::Tokens;
 use crate::{Contact, Family, NodeId};
 
@@ -261,7 +261,7 @@ impl Dht {
     ) -> Result<(), KrpcError> {
         self.check_token(now, from, &put.token)?;
         let stored = self.answering.items.put(now, put.item.clone(), put.cas);
-        stored.map_err(crate::storage::PutError::refusal)
+        stored.map_err(PutError::refusal)
     }
 
     fn check_token(&self, now: Instant, from: SocketAddr, token: &Token) -> Result<(), KrpcError> {
