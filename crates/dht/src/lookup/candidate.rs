@@ -3,7 +3,11 @@
 use std::net::SocketAddr;
 
 use crate::krpc::Token;
+use crate::security::is_valid;
 use crate::{Contact, Distance, NodeId};
+
+/// What a node counts for whose id goes with its address, if others count for one.
+pub(super) const VERIFIED_WEIGHT: usize = 3;
 
 /// How far the walk is with a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub(super) struct Candidate {
     /// Somebody else told of it too.
     pub(super) confirmed: bool,
     pub(super) progress: Progress,
+    /// Its id goes with its address (BEP 42).
+    pub(super) verified: bool,
     /// What it wants to see when something is to be stored with it.
     pub(super) token: Option<Token>,
     /// It has the item that is looked for, in this version.
@@ -47,8 +53,23 @@ impl Candidate {
             informer: None,
             confirmed: false,
             progress: Progress::Fresh,
+            verified: is_valid(&contact.id, contact.address.ip()),
             token: None,
             seq: None,
+        }
+    }
+}
+
+impl Candidate {
+    /// What its answer counts for in judging whether the walk has arrived: anybody can choose an id near the target, but few
+    /// can choose an address that goes with it.
+    pub(super) fn weight(&self) -> usize {
+        if self.progress != Progress::Answered {
+            0
+        } else if self.verified {
+            VERIFIED_WEIGHT
+        } else {
+            1
         }
     }
 }

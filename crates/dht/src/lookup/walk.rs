@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::candidate::{Candidate, Guide, Informer, Progress};
+use super::candidate::{Candidate, Guide, Informer, Progress, VERIFIED_WEIGHT};
 use crate::krpc::Token;
 use crate::security::is_local;
 use crate::table::{K, Nearest, Range};
@@ -20,6 +20,9 @@ const MAX_FROM_ANSWER: usize = 2 * K;
 /// Addresses to begin with that are taken.
 const MAX_GUIDES: usize = 32;
 
+/// What the nearest nodes must count for together. With ids that go with addresses, [`K`] of them are enough.
+const ENOUGH: usize = VERIFIED_WEIGHT * K;
+
 /// Bounds of a walk.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WalkLimits {
@@ -27,6 +30,8 @@ pub(crate) struct WalkLimits {
     pub(crate) max_queries: u32,
     /// Of each range of addresses only one node is believed in at a time.
     pub(crate) restricted: bool,
+    /// Only nodes are believed in whose id goes with their address (BEP 42).
+    pub(crate) enforce_ids: bool,
 }
 
 /// What a walk did.
@@ -58,8 +63,6 @@ pub(crate) struct Keeper<'w> {
 #[derive(Debug)]
 pub(crate) struct Answer<'r> {
     pub(crate) from: Contact,
-    /// Whether it is to be believed that it is near to where its id says (BEP 42).
-    pub(crate) counts: bool,
     pub(crate) token: Option<&'r Token>,
     /// The version of the item that it has.
     pub(crate) seq: Option<i64>,
@@ -142,10 +145,10 @@ impl Walk {
         if self.guides.iter().any(|guide| open(guide.progress)) {
             return false;
         }
-        let mut answered = 0;
+        let mut weight = 0;
         for candidate in &self.candidates {
-            answered += usize::from(candidate.progress == Progress::Answered);
-            if answered == K {
+            weight += candidate.weight();
+            if weight >= ENOUGH {
                 return true;
             }
             if open(candidate.progress) {
@@ -201,16 +204,23 @@ impl Walk {
         }
     }
 
-    /// The nearest that answered and take something to store, nearest first.
+    /// The nearest that answered and take something to store, nearest first, and the nearest of those whose id goes with their
+    /// address (BEP 42).
     pub(crate) fn keepers(&self) -> impl Iterator<Item = Keeper<'_>> {
-        let answered = self.answered().filter_map(|candidate| {
+        let (mut all, mut verified) = (0, 0);
+        let with_token = self.answered().filter(|candidate| candidate.token.is_some());
+        let near = with_token.filter(move |candidate| {
+            all += 1;
+            verified += usize::from(candidate.verified);
+            all <= K || candidate.verified && verified <= K
+        });
+        near.filter_map(|candidate| {
             Some(Keeper {
                 contact: candidate.contact,
                 token: candidate.token.as_ref()?,
                 seq: candidate.seq,
             })
-        });
-        answered.take(K)
+        })
     }
 
     /// The nearest that answered, nearest first.
@@ -249,24 +259,18 @@ impl Walk {
     }
 
     fn next_candidate(&mut self) -> Option<Ask> {
-        let mut answered = 0;
-        for candidate in &mut self.candidates {
-            match candidate.progress {
-                Progress::Fresh => {
-                    candidate.progress = Progress::Asked;
-                    return Some(Ask {
-                        address: candidate.contact.address,
-                        id: Some(candidate.contact.id),
-                    });
-                }
-                Progress::Answered => answered += 1,
-                Progress::Asked | Progress::Late | Progress::Failed => {}
-            }
-            if answered == K {
-                return None;
-            }
-        }
-        None
+        let mut weight = 0;
+        let mut candidates = self.candidates.iter_mut();
+        let candidate = candidates.find(|candidate| {
+            weight += candidate.weight();
+            weight >= ENOUGH || candidate.progress == Progress::Fresh
+        });
+        let candidate = candidate.filter(|candidate| candidate.progress == Progress::Fresh)?;
+        candidate.progress = Progress::Asked;
+        Some(Ask {
+            address: candidate.contact.address,
+            id: Some(candidate.contact.id),
+        })
     }
 
     fn candidate_mut(&mut self, address: SocketAddr) -> Option<&mut Candidate> {
@@ -298,7 +302,7 @@ impl Walk {
             candidate = Candidate::new(&self.target, from);
             candidate.depth = depth;
         }
-        candidate.progress = if answer.counts {
+        candidate.progress = if self.believes(&candidate) {
             Progress::Answered
         } else {
             Progress::Failed
@@ -353,8 +357,15 @@ impl Walk {
         let mut candidate = Candidate::new(&self.target, contact);
         candidate.informer = informer;
         candidate.depth = depth;
-        self.put(candidate);
-        self.forget_farthest();
+        // Those of our own table may at least know others.
+        if informer.is_none() || self.believes(&candidate) {
+            self.put(candidate);
+            self.forget_farthest();
+        }
+    }
+
+    fn believes(&self, candidate: &Candidate) -> bool {
+        candidate.verified || !self.limits.enforce_ids
     }
 
     /// Whether its id or its address is another's, or its range of addresses has a node already.

@@ -20,7 +20,7 @@ pub struct Limits {
     pub max_waiting_lookups: usize,
     /// Queries in one lookup and family, without those that store something.
     pub max_queries_per_lookup: u32,
-    /// Time after which a lookup asks somebody else while it still waits.
+    /// Time after which at the latest a lookup asks somebody else while it still waits. Where answers come sooner, so does it.
     pub late_after: Duration,
     /// Time after which no answer is expected any more.
     pub timeout: Duration,

@@ -76,6 +76,7 @@ impl Dht {
         let limits = WalkLimits {
             max_queries: self.limits.max_queries_per_lookup,
             restricted: self.restricted,
+            enforce_ids: self.enforce_ids,
         };
         Some(Run::new(Walk::new(home.table.own(), limits, &start, guides)))
     }

@@ -8,6 +8,7 @@ mod event;
 mod home;
 mod lookups;
 mod outbox;
+mod patience;
 mod reply;
 mod stats;
 #[cfg(test)]

@@ -17,7 +17,7 @@ impl Dht {
         external: Option<SocketAddr>,
         response: Response,
     ) {
-        let Some(pending) = self.transactions.answer(transaction, from) else {
+        let Some(pending) = self.transactions.answer(now, transaction, from) else {
             self.stats.unsolicited += 1;
             return;
         };
@@ -41,7 +41,7 @@ impl Dht {
         transaction: &Transaction,
         error: KrpcError,
     ) {
-        let Some(pending) = self.transactions.answer(transaction, from) else {
+        let Some(pending) = self.transactions.answer(now, transaction, from) else {
             self.stats.unsolicited += 1;
             return;
         };
@@ -143,7 +143,6 @@ impl Dht {
         if let Some(run) = &mut lookup.runs[family] {
             run.walk.answered_by(&Answer {
                 from,
-                counts: !self.enforce_ids || security::is_valid(&from.id, from.address.ip()),
                 token: response.token.as_ref(),
                 seq: response.seq,
                 nodes: own,

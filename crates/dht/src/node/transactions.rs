@@ -8,6 +8,7 @@ use rand::Rng;
 use rustc_hash::FxHashMap;
 
 use super::Limits;
+use super::patience::Patience;
 use crate::NodeId;
 use crate::krpc::Transaction;
 use crate::lookup::{LookupId, Part};
@@ -42,12 +43,13 @@ pub(super) struct Pending {
 #[derive(Debug)]
 pub(super) struct Transactions {
     pending: FxHashMap<u32, Pending>,
-    /// Those that are not late yet, the oldest first, among some that were answered.
+    /// Those that are not late yet, with when they will be, among some that were answered. About the oldest first: patience
+    /// changes.
     punctual: VecDeque<(Instant, u32)>,
-    /// All, the oldest first, among some that were answered.
+    /// All, with when they were sent, the oldest first, among some that were answered.
     all: VecDeque<(Instant, u32)>,
     by_address: FxHashMap<IpAddr, u8>,
-    late_after: Duration,
+    patience: Patience,
     timeout: Duration,
     max: usize,
     restricted: bool,
@@ -60,7 +62,7 @@ impl Transactions {
             punctual: VecDeque::new(),
             all: VecDeque::new(),
             by_address: FxHashMap::default(),
-            late_after: limits.late_after,
+            patience: Patience::new(limits.late_after),
             timeout: limits.timeout,
             max: limits.max_transactions,
             restricted,
@@ -89,27 +91,34 @@ impl Transactions {
             number = rng.next_u32();
         }
         self.pending.insert(number, pending);
-        self.punctual.push_back((pending.sent, number));
+        let late = pending.sent + self.patience.time();
+        self.punctual.push_back((late, number));
         self.all.push_back((pending.sent, number));
         *self.by_address.entry(pending.to.ip()).or_default() += 1;
         Transaction::new(&number.to_be_bytes()).unwrap_or_default()
     }
 
     /// The query that is answered, if it is one of ours and went there.
-    pub(super) fn answer(&mut self, transaction: &Transaction, from: SocketAddr) -> Option<Pending> {
+    pub(super) fn answer(
+        &mut self,
+        now: Instant,
+        transaction: &Transaction,
+        from: SocketAddr,
+    ) -> Option<Pending> {
         let number = u32::from_be_bytes(transaction.as_bytes().try_into().ok()?);
         if self.pending.get(&number)?.to != from {
             return None;
         }
-        self.remove(number)
+        let pending = self.remove(number)?;
+        self.patience.learn(now.duration_since(pending.sent));
+        Some(pending)
     }
 
     /// A query that became late by now.
     pub(super) fn take_late(&mut self, now: Instant) -> Option<Pending> {
-        while let Some(&(sent, number)) = self.punctual.front() {
+        while let Some(&(late, number)) = self.punctual.front() {
             let pending = self.pending.get(&number).copied();
-            let pending = pending.filter(|pending| pending.sent == sent);
-            if pending.is_some() && now < sent + self.late_after {
+            if pending.is_some() && now < late {
                 return None;
             }
             self.punctual.pop_front();
@@ -138,7 +147,7 @@ impl Transactions {
 
     /// When the next query becomes late or is given up; perhaps one that was answered meanwhile.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let late = self.punctual.front().map(|(sent, _)| *sent + self.late_after);
+        let late = self.punctual.front().map(|(late, _)| *late);
         let expired = self.all.front().map(|(sent, _)| *sent + self.timeout);
         late.into_iter().chain(expired).min()
     }

@@ -36,7 +36,7 @@ impl Dht {
                 .filter(|node| Family::of(node.address) == family)
                 .take(MAX_PROBES / 2)
                 .collect();
-            let table = Table::new(now, id, self.restricted);
+            let table = Table::new(id, self.restricted);
             self.probes.extend(kept.iter().map(|node| node.address));
             let mut home = Home::new(table, kept, external);
             if home.has_sources() {

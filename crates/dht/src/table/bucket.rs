@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::entry::Entry;
 use super::ranges::Range;
-use super::{K, Nearest};
+use super::Nearest;
 use crate::{Contact, NodeId};
 
 /// Nodes that answered and found no place, kept for when a place becomes free.
@@ -16,16 +16,23 @@ pub(super) struct Bucket {
     pub(super) live: Vec<Entry>,
     /// Those in reserve; the last one was heard last.
     spare: Vec<Entry>,
-    /// When it last took a node or one of its nodes answered.
-    pub(super) changed: Instant,
+    /// When it last took a node or one of its nodes answered. `None` if nobody has looked for nodes in its range yet.
+    pub(super) changed: Option<Instant>,
 }
 
 impl Bucket {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             live: Vec::new(),
             spare: Vec::new(),
-            changed: now,
+            changed: None,
+        }
+    }
+
+    /// Something in it is new, which counts once its range was searched.
+    pub(super) fn changed(&mut self, now: Instant) {
+        if self.changed.is_some() {
+            self.changed = Some(now);
         }
     }
 
@@ -97,6 +104,6 @@ impl Bucket {
 
     /// Whether it is of interest who else there is.
     pub(super) fn has_room(&self, capacity: usize, now: Instant) -> bool {
-        self.live.len() < capacity.max(K) || !self.live.iter().all(|entry| entry.is_good(now))
+        self.live.len() < capacity || !self.live.iter().all(|entry| entry.is_good(now))
     }
 }

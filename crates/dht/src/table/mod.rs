@@ -32,7 +32,7 @@ const REFRESH_AFTER: Duration = Duration::from_mins(15);
 const SPARSE_REFRESH_AFTER: Duration = Duration::from_mins(3);
 
 /// Places in a bucket, by how many bits its ids have in common with ours.
-const fn capacity(depth: usize) -> usize {
+const fn width(depth: usize) -> usize {
     match depth {
         0 => 128,
         1 => 64,
@@ -53,10 +53,10 @@ pub(crate) struct Table {
 
 impl Table {
     /// Nobody yet. If it is `restricted`, then each address has one place and each range of addresses few.
-    pub(crate) fn new(now: Instant, own: NodeId, restricted: bool) -> Self {
+    pub(crate) fn new(own: NodeId, restricted: bool) -> Self {
         Self {
             own,
-            buckets: vec![Bucket::new(now)],
+            buckets: vec![Bucket::new()],
             ranges: restricted.then(Ranges::default),
         }
     }
@@ -73,7 +73,7 @@ impl Table {
         let bucket = self.bucket_mut(&contact.id);
         if let Some(entry) = bucket.find(&contact) {
             entry.answered(now);
-            bucket.changed = now;
+            bucket.changed(now);
         } else {
             self.make_way(&contact);
             self.insert(now, Entry::new(now, contact, verified));
@@ -90,10 +90,9 @@ impl Table {
     pub(crate) fn wants(&self, now: Instant, contact: &Contact) -> bool {
         let index = self.index(&contact.id);
         let bucket = &self.buckets[index];
-        let splits = index + 1 == self.buckets.len();
         contact.id != self.own
             && !bucket.has_id(&contact.id)
-            && (splits || bucket.has_room(capacity(index), now))
+            && (self.is_last(index) || bucket.has_room(self.capacity(index), now))
             && self.address_is_free(index, contact)
     }
 
@@ -142,16 +141,17 @@ impl Table {
         Some(entry.contact)
     }
 
-    /// An id in the range of a bucket that has long been at rest, which is noted as refreshed.
+    /// An id in the range of a bucket that has long been at rest, or was never searched. It is noted as refreshed.
     pub(crate) fn take_refresh(&mut self, now: Instant, rng: &mut impl Rng) -> Option<NodeId> {
         let last = self.buckets.len() - 1;
         let mut all = self.buckets.iter().enumerate();
         let (index, _) = all.find(|&(index, bucket)| {
             let sparse = index < last && bucket.live.len() < K;
             let rest = if sparse { SPARSE_REFRESH_AFTER } else { REFRESH_AFTER };
-            now.duration_since(bucket.changed) >= rest
+            let changed = bucket.changed;
+            changed.is_none_or(|changed| now.duration_since(changed) >= rest)
         })?;
-        self.buckets[index].changed = now;
+        self.buckets[index].changed = Some(now);
         let last = index == last;
         Some(if last { self.own } else { self.random_in(index, rng) })
     }
@@ -174,7 +174,7 @@ impl Table {
 
     /// The same nodes as seen from another id.
     pub(crate) fn seen_from(&self, now: Instant, own: NodeId) -> Self {
-        let mut table = Self::new(now, own, self.ranges.is_some());
+        let mut table = Self::new(own, self.ranges.is_some());
         for entry in self.entries().filter(|entry| entry.contact.id != own) {
             table.insert(now, entry.clone());
         }
@@ -208,7 +208,7 @@ impl Table {
         {
             return;
         }
-        while index + 1 == self.buckets.len() && self.is_full(index) && self.split() {
+        while self.is_last(index) && self.is_full(index) && self.split() {
             index = self.index(&entry.contact.id);
         }
         if !self.is_full(index) {
@@ -223,7 +223,16 @@ impl Table {
     }
 
     fn is_full(&self, index: usize) -> bool {
-        self.buckets[index].live.len() >= capacity(index)
+        self.buckets[index].live.len() >= self.capacity(index)
+    }
+
+    fn is_last(&self, index: usize) -> bool {
+        index + 1 == self.buckets.len()
+    }
+
+    /// Only buckets that are not split any more are wide: else, a few nodes in one bucket would seem enough for half the world.
+    fn capacity(&self, index: usize) -> usize {
+        if self.is_last(index) { K } else { width(index) }
     }
 
     /// Whether the bucket may take a node at this address.
@@ -236,7 +245,7 @@ impl Table {
     fn place(&mut self, now: Instant, index: usize, entry: Entry) {
         let bucket = &mut self.buckets[index];
         bucket.forget_spare(&entry.contact);
-        bucket.changed = now;
+        bucket.changed(now);
         if let Some(ranges) = &mut self.ranges {
             ranges.add(entry.contact.address);
         }
