@@ -6,9 +6,6 @@ use crate::krpc::Token;
 use crate::security::is_valid;
 use crate::{Contact, Distance, NodeId};
 
-/// What a node counts for whose id goes with its address, if others count for one.
-pub(super) const VERIFIED_WEIGHT: usize = 3;
-
 /// How far the walk is with a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
@@ -56,20 +53,6 @@ impl Candidate {
             verified: is_valid(&contact.id, contact.address.ip()),
             token: None,
             seq: None,
-        }
-    }
-}
-
-impl Candidate {
-    /// What its answer counts for in judging whether the walk has arrived: anybody can choose an id near the target, but few
-    /// can choose an address that goes with it.
-    pub(super) fn weight(&self) -> usize {
-        if self.progress != Progress::Answered {
-            0
-        } else if self.verified {
-            VERIFIED_WEIGHT
-        } else {
-            1
         }
     }
 }

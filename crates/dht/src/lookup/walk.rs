@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::candidate::{Candidate, Guide, Informer, Progress, VERIFIED_WEIGHT};
+use super::candidate::{Candidate, Guide, Informer, Progress};
 use crate::krpc::Token;
 use crate::security::is_local;
 use crate::table::{K, Nearest, Range};
@@ -19,9 +19,6 @@ const MAX_FROM_ANSWER: usize = 2 * K;
 
 /// Addresses to begin with that are taken.
 const MAX_GUIDES: usize = 32;
-
-/// What the nearest nodes must count for together. With ids that go with addresses, [`K`] of them are enough.
-const ENOUGH: usize = VERIFIED_WEIGHT * K;
 
 /// Bounds of a walk.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +68,9 @@ pub(crate) struct Answer<'r> {
 }
 
 /// Goes from node to node towards `target`. It is told of answers and silence, and says whom to ask.
+///
+/// It has arrived when the [`K`] nearest have answered, and the [`K`] nearest of those whose id goes with their address (BEP 42):
+/// anybody can choose an id next to the target, but few can choose an address that goes with it.
 ///
 /// Nodes may lie about others. What that costs is bounded by [`WalkLimits::max_queries`], and kept low by noting who told of
 /// whom: of a node that mostly told of nodes that don't answer, nobody else is asked unless others know them too.
@@ -145,15 +145,18 @@ impl Walk {
         if self.guides.iter().any(|guide| open(guide.progress)) {
             return false;
         }
-        let mut weight = 0;
+        let mut near = Near::default();
         for candidate in &self.candidates {
-            weight += candidate.weight();
-            if weight >= ENOUGH {
+            if near.is_full() {
                 return true;
             }
-            if open(candidate.progress) {
+            if open(candidate.progress) && near.wants(candidate) {
                 return false;
             }
+            near.count(candidate);
+        }
+        if near.all >= K {
+            return true;
         }
         // There are too few to give up those that may just be slow.
         !self.has_late()
@@ -207,12 +210,12 @@ impl Walk {
     /// The nearest that answered and take something to store, nearest first, and the nearest of those whose id goes with their
     /// address (BEP 42).
     pub(crate) fn keepers(&self) -> impl Iterator<Item = Keeper<'_>> {
-        let (mut all, mut verified) = (0, 0);
+        let mut near = Near::default();
         let with_token = self.answered().filter(|candidate| candidate.token.is_some());
         let near = with_token.filter(move |candidate| {
-            all += 1;
-            verified += usize::from(candidate.verified);
-            all <= K || candidate.verified && verified <= K
+            let wanted = near.wants(candidate);
+            near.count(candidate);
+            wanted
         });
         near.filter_map(|candidate| {
             Some(Keeper {
@@ -259,13 +262,12 @@ impl Walk {
     }
 
     fn next_candidate(&mut self) -> Option<Ask> {
-        let mut weight = 0;
+        let mut near = Near::default();
         let mut candidates = self.candidates.iter_mut();
         let candidate = candidates.find(|candidate| {
-            weight += candidate.weight();
-            weight >= ENOUGH || candidate.progress == Progress::Fresh
-        });
-        let candidate = candidate.filter(|candidate| candidate.progress == Progress::Fresh)?;
+            near.count(candidate);
+            candidate.progress == Progress::Fresh && near.wants(candidate)
+        })?;
         candidate.progress = Progress::Asked;
         Some(Ask {
             address: candidate.contact.address,
@@ -297,12 +299,13 @@ impl Walk {
         let was_late = candidate.progress == Progress::Late;
         let honest = candidate.contact.id == from.id;
         self.judge(candidate.informer, was_late, honest);
+        // Whoever told of it gave it another name, unless that was itself, earlier on.
+        let fickle = !honest && candidate.informer.is_none();
         if !honest {
-            // Somebody gave it another name. It is where its own name says.
             candidate = Candidate::new(&self.target, from);
             candidate.depth = depth;
         }
-        candidate.progress = if self.believes(&candidate) {
+        candidate.progress = if self.believes(&candidate) && !fickle {
             Progress::Answered
         } else {
             Progress::Failed
@@ -399,6 +402,31 @@ impl Walk {
         if let Some(at) = self.candidates.iter().rposition(fresh) {
             self.candidates.remove(at);
         }
+    }
+}
+
+/// How many of the nearest have answered.
+#[derive(Debug, Default)]
+struct Near {
+    all: usize,
+    verified: usize,
+}
+
+impl Near {
+    fn count(&mut self, candidate: &Candidate) {
+        if candidate.progress == Progress::Answered {
+            self.all += 1;
+            self.verified += usize::from(candidate.verified);
+        }
+    }
+
+    /// Whether a node that is farther than those that were counted matters.
+    fn wants(&self, candidate: &Candidate) -> bool {
+        self.all < K || candidate.verified && self.verified < K
+    }
+
+    fn is_full(&self) -> bool {
+        self.all >= K && self.verified >= K
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::votes::Votes;
-use crate::table::{K, Nearest, Table};
+use crate::table::{Nearest, Table};
 use crate::{Contact, NodeId};
 
 /// Addresses to begin with that are kept.
@@ -94,10 +94,10 @@ impl Bootstrap {
         self.due = None;
     }
 
-    /// An attempt is over, and there are so many good nodes.
-    pub(super) fn end(&mut self, now: Instant, good: usize) {
+    /// An attempt is over, and there may be enough nodes now.
+    pub(super) fn end(&mut self, now: Instant, ready: bool) {
         self.running = false;
-        if good >= K {
+        if ready {
             self.pause = FIRST_PAUSE;
         } else {
             self.retry(now);

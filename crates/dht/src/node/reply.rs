@@ -94,10 +94,9 @@ impl Dht {
             return;
         };
         if pending.expected.is_some_and(|id| id != contact.id) {
-            let id = pending.expected.unwrap_or(contact.id);
-            home.table.failed(now, &Contact { id, ..*contact });
-        }
-        if !home.routers.contains(&contact.address) {
+            // Either it changed its id or it shows each a different one (BEP 45): if the former, it will be back.
+            home.table.forget(contact.address);
+        } else if !home.routers.contains(&contact.address) {
             let verified = security::is_valid(&contact.id, contact.address.ip());
             home.table.answered(now, *contact, verified);
         }

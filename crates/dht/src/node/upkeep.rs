@@ -9,7 +9,7 @@ use super::home::Home;
 use super::{Config, Dht, Event, MAX_PROBES, Role};
 use crate::krpc::QueryKind;
 use crate::lookup::{Goal, Lookup};
-use crate::table::{K, Table};
+use crate::table::Table;
 use crate::{Contact, Family, NodeId, security};
 
 /// Nodes of a table that are asked for a sign of life at a time.
@@ -88,8 +88,8 @@ impl Dht {
             && lookup.goal.target() == home.table.own()
             && home.bootstrap.running
         {
-            let good = home.table.counts(now).good;
-            home.bootstrap.end(now, good);
+            let ready = home.table.is_ready(now);
+            home.bootstrap.end(now, ready);
             self.look_after_readiness(now, family);
         }
     }
@@ -166,7 +166,7 @@ impl Dht {
         let Some(home) = &mut self.homes[family] else {
             return;
         };
-        let ready = home.table.counts(now).good >= K;
+        let ready = home.table.is_ready(now);
         if ready && !home.ready {
             home.kept.clear();
             self.events.push_back(Event::Ready { family });

@@ -11,6 +11,7 @@ mod ranges;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
@@ -112,6 +113,13 @@ impl Table {
         }
     }
 
+    /// Nobody is to be at an address any more.
+    pub(crate) fn forget(&mut self, address: SocketAddr) {
+        for index in 0..self.buckets.len() {
+            self.remove(index, |entry| entry.contact.address == address);
+        }
+    }
+
     /// Offers the nodes that are `wanted`, until there are enough and nobody else can be nearer.
     pub(crate) fn nearest(&self, nearest: &mut Nearest, wanted: impl Fn(&Entry) -> bool) {
         let index = self.index(&nearest.target());
@@ -158,6 +166,12 @@ impl Table {
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.buckets.iter().flat_map(|bucket| &bucket.live)
+    }
+
+    /// Whether there are enough good nodes for lookups to begin from.
+    pub(crate) fn is_ready(&self, now: Instant) -> bool {
+        let good = self.entries().filter(|entry| entry.is_good(now));
+        good.take(K).count() == K
     }
 
     pub(crate) fn counts(&self, now: Instant) -> FamilyStats {
