@@ -194,4 +194,7 @@ fn refusals_of_every_form() {
     assert_eq!(read_error("3:bad"), KrpcError::new(ErrorCode::GENERIC, ""));
     let long = "x".repeat(300);
     assert_eq!(read_error(&format!("li1e300:{long}e")).message.len(), 128);
+    let no_text = [&b"d1:eli1e200:"[..], &[0xff; 200], b"e1:t2:aa1:y1:ee"].concat();
+    let message = read(no_text);
+    assert_eq!(Message::decode(&encoded(&message)), Ok(message));
 }
