@@ -155,13 +155,21 @@ impl Table {
         let mut all = self.buckets.iter().enumerate();
         let (index, _) = all.find(|&(index, bucket)| {
             let sparse = index < last && bucket.live.len() < K;
-            let rest = if sparse { SPARSE_REFRESH_AFTER } else { REFRESH_AFTER };
+            let rest = if sparse {
+                SPARSE_REFRESH_AFTER
+            } else {
+                REFRESH_AFTER
+            };
             let changed = bucket.changed;
             changed.is_none_or(|changed| now.duration_since(changed) >= rest)
         })?;
         self.buckets[index].changed = Some(now);
         let last = index == last;
-        Some(if last { self.own } else { self.random_in(index, rng) })
+        Some(if last {
+            self.own
+        } else {
+            self.random_in(index, rng)
+        })
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {

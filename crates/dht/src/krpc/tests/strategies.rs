@@ -84,11 +84,13 @@ fn contacts(
     )
 }
 
-fn value() -> impl Strategy<Value = Value> {
-    let bytes = vec(any::<u8>(), 0..300).prop_map(|bytes| Value::text(bytes).unwrap());
+fn value(most: usize) -> impl Strategy<Value = Value> {
+    let bytes = vec(any::<u8>(), 0..=most).prop_map(|bytes| Value::text(bytes).unwrap());
     let list = vec(any::<i64>(), 0..20).prop_map(|numbers| {
         let write = |list: &mut headwater_bencode::ListEncoder<'_>| {
-            numbers.iter().for_each(|number| list.item().int(*number));
+            for number in &numbers {
+                list.item().int(*number);
+            }
         };
         Value::build(|slot| slot.list(write)).unwrap()
     });
@@ -150,8 +152,8 @@ fn announce() -> impl Strategy<Value = QueryKind> {
 }
 
 fn put() -> impl Strategy<Value = QueryKind> {
-    let immutable = value().prop_map(|value| (Item::Immutable(value), None));
-    let mutable = (key(), salt(), 0..=i64::MAX, value(), signature());
+    let immutable = value(990).prop_map(|value| (Item::Immutable(value), None));
+    let mutable = (key(), salt(), 0..=i64::MAX, value(990), signature());
     let mutable = mutable.prop_map(|(key, salt, seq, value, signature)| {
         Item::Mutable(MutableItem {
             key,
@@ -170,55 +172,80 @@ fn response() -> impl Strategy<Value = Response> {
     let found = (
         contacts(v4(), 8),
         contacts(v6(), 4),
-        prop::option::of(token()),
-        values(),
+        vec(prop_oneof![v4(), v6()], 0..20),
     );
+    let whole = (found, value(300), samples(20)).prop_flat_map(|(found, value, samples)| {
+        response_of(Just(found), Just(value), Just(samples))
+    });
+    whole.prop_map(fitting)
+}
+
+/// One that may have more than there is room for.
+pub(super) fn full_response() -> impl Strategy<Value = Message> {
+    let found = (
+        contacts(v4(), 40),
+        contacts(v6(), 40),
+        vec(prop_oneof![v4(), v6()], 0..200),
+    );
+    let response = response_of(found, value(990), samples(20));
+    (transaction(), any::<Option<[u8; 4]>>(), response).prop_map(
+        |(transaction, version, response)| {
+            let body = Body::Response(Box::new(response));
+            Message {
+                version,
+                external: Some(([192, 0, 2, 1], 6881).into()),
+                ..Message::new(transaction, body)
+            }
+        },
+    )
+}
+
+type Found = (Vec<Contact>, Vec<Contact>, Vec<SocketAddr>);
+
+fn response_of(
+    found: impl Strategy<Value = Found>,
+    value: impl Strategy<Value = Value>,
+    samples: impl Strategy<Value = Samples>,
+) -> impl Strategy<Value = Response> {
+    let token = prop::option::of(token());
     let item = (
         prop::option::of(key()),
         prop::option::of(0..=i64::MAX),
         prop::option::of(signature()),
     );
-    let kept = (
-        prop::option::of(samples()),
-        prop::option::of(scrape().prop_map(Box::new)),
-    );
-    (id(), found, item, kept, prop::option::of(value()))
-        .prop_map(
-            |(
+    let more = prop_oneof![
+        value.prop_map(|value| (Some(value), None, None)),
+        samples.prop_map(|samples| (None, Some(samples), None)),
+        scrape().prop_map(|scrape| (None, None, Some(Box::new(scrape)))),
+        Just((None, None, None)),
+    ];
+    (id(), found, token, item, more).prop_map(
+        |(id, (nodes, nodes6, values), token, (key, seq, signature), (value, samples, scrape))| {
+            Response {
                 id,
-                (nodes, nodes6, token, values),
-                (key, seq, signature),
-                (samples, scrape),
+                nodes,
+                nodes6,
+                token,
+                values,
                 value,
-            )| {
-                Response {
-                    id,
-                    nodes,
-                    nodes6,
-                    token,
-                    values,
-                    value,
-                    key,
-                    seq,
-                    signature,
-                    samples,
-                    scrape,
-                }
-            },
-        )
-        .prop_map(fitting)
+                key,
+                seq,
+                signature,
+                samples,
+                scrape,
+            }
+        },
+    )
 }
 
-fn values() -> impl Strategy<Value = Vec<SocketAddr>> {
-    vec(prop_oneof![v4(), v6()], 0..20)
-}
-
-fn samples() -> impl Strategy<Value = Samples> {
+fn samples(most: usize) -> impl Strategy<Value = Samples> {
     let total = 0..=i64::MAX as u64;
-    (vec(info_hash(), 0..20), total, 0_u32..=21_600).prop_map(|(hashes, total, interval)| Samples {
-        hashes,
-        total,
-        interval,
+    (vec(info_hash(), 0..=most), total, 0_u32..=21_600).prop_map(|(hashes, total, interval)| {
+        Samples {
+            hashes,
+            total,
+            interval,
+        }
     })
 }
 
@@ -227,13 +254,15 @@ fn scrape() -> impl Strategy<Value = Scrape> {
     (filter(), filter()).prop_map(|(seeds, peers)| Scrape { seeds, peers })
 }
 
-/// Without the peers for which there would be no room; what is left out is another test's business.
+/// Without what there is no room for; that is another test's business.
 fn fitting(mut response: Response) -> Response {
-    if response.scrape.is_some() || response.value.is_some() || response.samples.is_some() {
+    let has_more =
+        response.scrape.is_some() || response.value.is_some() || response.samples.is_some();
+    if has_more {
         response.values.clear();
+        response.nodes6.clear();
     }
-    let room = MAX_ENCODED - 700;
-    response.values.truncate(room / 21);
+    response.nodes.truncate(4);
     response
 }
 

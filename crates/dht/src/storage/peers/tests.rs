@@ -109,9 +109,9 @@ fn everybody_has_the_same_chance_to_be_given_out() {
         let chosen = sampled(&mut store, now, 1, Wanted { most: 10, ..ALL });
         assert_eq!(chosen.len(), 10);
         assert_eq!(chosen.iter().collect::<BTreeSet<_>>().len(), 10);
-        chosen
-            .into_iter()
-            .for_each(|peer| *times.entry(peer).or_insert(0) += 1);
+        for peer in chosen {
+            *times.entry(peer).or_insert(0) += 1;
+        }
     }
     assert_eq!(times.len(), 100);
     assert!(
