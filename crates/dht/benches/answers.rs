@@ -135,8 +135,12 @@ fn answers(c: &mut Criterion) {
         ("find_node", |rng| QueryKind::FindNode {
             target: NodeId(rng.random()),
         }),
-        ("get_peers, none known", |rng| get_peers(InfoHash(rng.random()))),
-        ("get_peers, 50 known", |rng| get_peers(hash(rng.random_range(0..100)))),
+        ("get_peers, none known", |rng| {
+            get_peers(InfoHash(rng.random()))
+        }),
+        ("get_peers, 50 known", |rng| {
+            get_peers(hash(rng.random_range(0..100)))
+        }),
     ];
     let mut group = c.benchmark_group("answer");
     group.throughput(Throughput::Elements(1));

@@ -68,6 +68,10 @@
 //! A [`Dht`] is one node in each family, with an id of its own there: one that goes with the address by which the family sees it.
 //! Answers and tokens of a family stay in it. Whoever has several addresses of one family makes a [`Dht`] for each.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "virtual time needs an origin")
+)]
 
 pub mod bloom;
 mod family;

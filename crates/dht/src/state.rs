@@ -60,7 +60,10 @@ impl State {
 
     fn compact(&self, v4: bool) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let nodes = self.nodes.iter().filter(|node| node.address.is_ipv4() == v4);
+        let nodes = self
+            .nodes
+            .iter()
+            .filter(|node| node.address.is_ipv4() == v4);
         for node in nodes.take(MAX_NODES) {
             bytes.extend(node.id.0);
             match node.address {

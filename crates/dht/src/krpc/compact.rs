@@ -35,13 +35,13 @@ pub(super) fn pack_v6(address: SocketAddr) -> Option<[u8; 18]> {
     Some(packed)
 }
 
-pub(super) fn unpack_v4(&[a, b, c, d, high, low]: &[u8; 6]) -> SocketAddr {
+pub(super) fn unpack_v4([a, b, c, d, high, low]: [u8; 6]) -> SocketAddr {
     let ip = Ipv4Addr::new(a, b, c, d);
     SocketAddr::new(ip.into(), u16::from_be_bytes([high, low]))
 }
 
-pub(super) fn unpack_v6(&[ref ip @ .., high, low]: &[u8; 18]) -> SocketAddr {
-    let ip = Ipv6Addr::from(*ip);
+pub(super) fn unpack_v6([ip @ .., high, low]: [u8; 18]) -> SocketAddr {
+    let ip = Ipv6Addr::from(ip);
     SocketAddr::new(ip.into(), u16::from_be_bytes([high, low]))
 }
 
@@ -60,7 +60,7 @@ pub(super) fn pack_contact<const N: usize, const M: usize>(
 /// Contacts of `M` bytes, 20 of which are the id; those that nobody can reach are left out, as is a rest at the end.
 pub(super) fn unpack_contacts<const N: usize, const M: usize>(
     packed: &[u8],
-    unpack: impl Fn(&[u8; N]) -> SocketAddr,
+    unpack: impl Fn([u8; N]) -> SocketAddr,
 ) -> impl Iterator<Item = Contact> {
     packed.as_chunks::<M>().0.iter().filter_map(move |chunk| {
         let (id, address) = chunk.split_first_chunk::<20>()?;

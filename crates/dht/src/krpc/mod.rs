@@ -33,8 +33,11 @@ pub use words::{Method, Salt, Token, Transaction};
 /// come near 2,500.
 pub const MAX_DECODED: usize = 4096;
 
-/// How far a datagram is filled (BEP 32). Only one with the value of an item is longer: nobody else splits those.
+/// How far a response is filled (BEP 32).
 pub const MAX_ENCODED: usize = 1024;
+
+/// How far a response with the value of an item is filled: what a packet of Ethernet carries over IPv6.
+pub const MAX_WITH_VALUE: usize = 1452;
 
 /// Nodes of one family in a response; what is beyond is ignored. A response is to have 8.
 pub const MAX_NODES: usize = 32;
@@ -89,8 +92,8 @@ impl Message {
         decode::message(datagram)
     }
 
-    /// Writes the datagram behind what `out` holds. Of a response's peers it takes those that fit into
-    /// [`MAX_ENCODED`] bytes.
+    /// Writes the datagram behind what `out` holds. Of a response's nodes and peers it takes those that fit into
+    /// [`MAX_ENCODED`] bytes, or [`MAX_WITH_VALUE`]; nodes come first.
     pub fn encode(&self, out: &mut Vec<u8>) {
         encode::message(self, out);
     }

@@ -9,7 +9,8 @@ use crate::bloom::Filter;
 use crate::item::{PublicKey, Signature, Value};
 use crate::{Contact, NodeId};
 
-/// An answer. It does not say to what: whoever asked knows which fields to look at.
+/// An answer. It does not say to what: whoever asked knows which fields to look at. Nodes and peers for which there is no
+/// room in the datagram are not encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// The id of the node that answers.
@@ -20,7 +21,7 @@ pub struct Response {
     pub nodes6: Vec<Contact>,
     /// What is to be sent along with an announce or a put.
     pub token: Option<Token>,
-    /// Peers, at most [`MAX_VALUES`](super::MAX_VALUES). As many are encoded as fit in the datagram.
+    /// Peers, at most [`MAX_VALUES`](super::MAX_VALUES).
     pub values: Vec<SocketAddr>,
     /// The value of an item (BEP 44).
     pub value: Option<Value>,

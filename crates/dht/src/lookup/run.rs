@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use super::goal::Goal;
 use super::walk::{Ask, Walk};
-use crate::{Contact, NodeId};
 use crate::krpc::QueryKind;
+use crate::{Contact, NodeId};
 
 /// Which part of a run a query belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -211,7 +211,9 @@ impl Walk {
     /// address (BEP 42).
     pub(crate) fn keepers(&self) -> impl Iterator<Item = Keeper<'_>> {
         let mut near = Near::default();
-        let with_token = self.answered().filter(|candidate| candidate.token.is_some());
+        let with_token = self
+            .answered()
+            .filter(|candidate| candidate.token.is_some());
         let near = with_token.filter(move |candidate| {
             let wanted = near.wants(candidate);
             near.count(candidate);

@@ -52,7 +52,10 @@ impl Answering {
 
     /// An answer that says nothing yet.
     fn response(&mut self, id: NodeId) -> Box<Response> {
-        let mut response = self.scratch.take().unwrap_or_else(|| Response::new(id).into());
+        let mut response = self
+            .scratch
+            .take()
+            .unwrap_or_else(|| Response::new(id).into());
         let (mut nodes, mut nodes6) = Default::default();
         let mut values = Vec::new();
         std::mem::swap(&mut nodes, &mut response.nodes);

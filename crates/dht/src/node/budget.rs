@@ -26,9 +26,7 @@ impl Budget {
     /// When there is one to take: now, if not later.
     pub(super) fn ready_at(&self) -> Instant {
         // Instants cannot always be reckoned back from, so both sides are moved.
-        self.full_at
-            .checked_sub(self.ahead)
-            .unwrap_or(self.full_at)
+        self.full_at.checked_sub(self.ahead).unwrap_or(self.full_at)
     }
 
     pub(super) fn is_ready(&self, now: Instant) -> bool {

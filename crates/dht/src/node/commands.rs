@@ -80,11 +80,7 @@ impl Dht {
     }
 
     /// Looks for the nodes nearest to a point: [`Event::Nodes`], then [`Event::Done`].
-    pub fn find_node(
-        &mut self,
-        now: Instant,
-        target: NodeId,
-    ) -> Result<LookupId, TooManyLookups> {
+    pub fn find_node(&mut self, now: Instant, target: NodeId) -> Result<LookupId, TooManyLookups> {
         self.command(now, Goal::Nodes(target))
     }
 
@@ -112,11 +108,7 @@ impl Dht {
     }
 
     /// Asks a node whether it is there: [`Event::Pong`] if so, then [`Event::Done`].
-    pub fn ping(
-        &mut self,
-        now: Instant,
-        address: SocketAddr,
-    ) -> Result<LookupId, TooManyLookups> {
+    pub fn ping(&mut self, now: Instant, address: SocketAddr) -> Result<LookupId, TooManyLookups> {
         self.ask_once(now, address, QueryKind::Ping, Role::Ping)
     }
 

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::krpc::{KrpcError, Samples};
 use crate::item::Item;
+use crate::krpc::{KrpcError, Samples};
 use crate::lookup::{LookupId, LookupStats, SwarmSize};
 use crate::{Contact, Family, NodeId};
 

@@ -83,7 +83,12 @@ impl Dht {
             restricted: self.restricted,
             enforce_ids: self.enforce_ids,
         };
-        Some(Run::new(Walk::new(home.table.own(), limits, &start, guides)))
+        Some(Run::new(Walk::new(
+            home.table.own(),
+            limits,
+            &start,
+            guides,
+        )))
     }
 
     fn advance_run(&mut self, now: Instant, id: LookupId, run: &mut Run, goal: &Goal) {

@@ -186,7 +186,13 @@ impl Dht {
             let Some(node) = home.table.take_ping(now) else {
                 return;
             };
-            self.ask(now, node.address, Some(node.id), Role::Probe, QueryKind::Ping);
+            self.ask(
+                now,
+                node.address,
+                Some(node.id),
+                Role::Probe,
+                QueryKind::Ping,
+            );
         }
     }
 

@@ -26,7 +26,11 @@ impl Votes {
             self.votes.pop_front();
         }
         self.votes.push_back((voter, says));
-        let votes = self.votes.iter().filter(|(_, other)| *other == says).count();
+        let votes = self
+            .votes
+            .iter()
+            .filter(|(_, other)| *other == says)
+            .count();
         (votes >= QUORUM && 2 * votes > self.votes.len()).then_some(says)
     }
 }

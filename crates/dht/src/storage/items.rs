@@ -186,3 +186,135 @@ fn check_signature(item: &Item) -> Result<(), PutError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::{KeyPair, MutableItem, Value};
+    use crate::krpc::Salt;
+
+    fn store(most: usize, now: Instant) -> ItemStore {
+        ItemStore::new(most, now, &mut Xoshiro256PlusPlus::seed_from_u64(1))
+    }
+
+    fn version(seq: i64, text: &str) -> Item {
+        let keys = KeyPair::from_seed(&[7; 32]);
+        let value = Value::text(text).unwrap();
+        Item::Mutable(MutableItem::sign(&keys, Salt::default(), seq, value))
+    }
+
+    fn immutable(number: usize) -> Item {
+        Item::Immutable(Value::text(number.to_string()).unwrap())
+    }
+
+    #[test]
+    fn an_item_replaces_only_older_ones() {
+        let now = Instant::now();
+        let mut store = store(10, now);
+        let target = version(1, "").target();
+        store.put(now, version(2, "two"), None).unwrap();
+        assert_eq!(
+            store.put(now, version(1, "one"), None),
+            Err(PutError::SeqTooOld)
+        );
+        assert_eq!(
+            store.put(now, version(2, "other"), None),
+            Err(PutError::SeqTooOld)
+        );
+        assert_eq!(store.put(now, version(2, "two"), None), Ok(()));
+        assert_eq!(store.get(now, &target), Some(&version(2, "two")));
+        assert_eq!(store.put(now, version(3, "three"), None), Ok(()));
+        assert_eq!(store.get(now, &target), Some(&version(3, "three")));
+        assert_eq!(store.len(), 1);
+    }
+
+    #[test]
+    fn a_compared_version_must_be_the_one_that_is_stored() {
+        let now = Instant::now();
+        let mut store = store(10, now);
+        // There is nothing to compare with.
+        store.put(now, version(1, "one"), Some(7)).unwrap();
+        assert_eq!(
+            store.put(now, version(2, "two"), Some(0)),
+            Err(PutError::CasMismatch)
+        );
+        assert_eq!(store.put(now, version(2, "two"), Some(1)), Ok(()));
+        let late = store.put(now, version(1, "one"), Some(1));
+        assert_eq!(late.unwrap_err().refusal().code, ErrorCode::CAS_MISMATCH);
+    }
+
+    #[test]
+    fn what_the_owner_did_not_sign_is_not_stored() {
+        let now = Instant::now();
+        let mut store = store(10, now);
+        let forged = |seq| {
+            let Item::Mutable(item) = version(1, "one") else {
+                panic!("it is mutable");
+            };
+            Item::Mutable(MutableItem { seq, ..item })
+        };
+        assert_eq!(
+            store.put(now, forged(2), None),
+            Err(PutError::InvalidSignature)
+        );
+        assert!(store.is_empty());
+        store.put(now, version(1, "one"), None).unwrap();
+        let error = store.put(now, forged(2), None).unwrap_err();
+        assert_eq!(error.refusal().code, ErrorCode::INVALID_SIGNATURE);
+        assert_eq!(
+            store.get(now, &forged(2).target()),
+            Some(&version(1, "one"))
+        );
+    }
+
+    #[test]
+    fn items_live_for_two_hours_after_the_last_put() {
+        let start = Instant::now();
+        let mut store = store(10, start);
+        store.put(start, immutable(1), None).unwrap();
+        store.put(start, immutable(2), None).unwrap();
+        let hour = Duration::from_hours(1);
+        store.put(start + hour, immutable(1), None).unwrap();
+        let later = start + ITEM_TIME;
+        assert_eq!(
+            store.get(later, &immutable(1).target()),
+            Some(&immutable(1))
+        );
+        assert_eq!(store.get(later, &immutable(2).target()), None);
+        store.expire(later);
+        assert_eq!(store.len(), 1);
+        store.expire(later + hour);
+        assert!(store.is_empty());
+    }
+
+    #[test]
+    fn an_item_whose_time_is_over_holds_nobody_up() {
+        let start = Instant::now();
+        let mut store = store(10, start);
+        store
+            .put(start + Duration::from_secs(1), version(5, "five"), None)
+            .unwrap();
+        // The sweep is not due, but the item is over.
+        store.expire(start + ITEM_TIME);
+        let later = start + ITEM_TIME + Duration::from_secs(1);
+        assert_eq!(store.put(later, version(1, "one"), Some(9)), Ok(()));
+        assert_eq!(
+            store.get(later, &version(1, "").target()),
+            Some(&version(1, "one"))
+        );
+    }
+
+    #[test]
+    fn when_there_are_too_many_an_old_one_gives_way() {
+        let start = Instant::now();
+        let mut store = store(100, start);
+        for number in 0..1000 {
+            let now = start + Duration::from_millis(number as u64);
+            store.put(now, immutable(number), None).unwrap();
+        }
+        assert_eq!(store.len(), 100);
+        let now = start + Duration::from_secs(1);
+        let recent = (900..1000).filter(|n| store.get(now, &immutable(*n).target()).is_some());
+        assert!(recent.count() > 50);
+    }
+}

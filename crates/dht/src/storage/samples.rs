@@ -94,7 +94,7 @@ mod tests {
         let mut store = store(start);
         (0..100).for_each(|torrent| announce(&mut store, start, torrent));
         let mut sampler = Sampler::new(SampleOptions {
-            interval: Duration::from_secs(60),
+            interval: Duration::from_mins(1),
             ..SampleOptions::default()
         });
         let first = sampler.sample(start, &mut store);
@@ -104,7 +104,7 @@ mod tests {
         );
         let again = sampler.sample(start + Duration::from_secs(59), &mut store);
         assert_eq!((&again.hashes, again.interval), (&first.hashes, 1));
-        let next = sampler.sample(start + Duration::from_secs(60), &mut store);
+        let next = sampler.sample(start + Duration::from_mins(1), &mut store);
         assert_ne!(next.hashes, first.hashes);
         assert_eq!(next.interval, 60);
     }

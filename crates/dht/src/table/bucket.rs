@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
+use super::Nearest;
 use super::entry::Entry;
 use super::ranges::Range;
-use super::Nearest;
 use crate::{Contact, NodeId};
 
 /// Nodes that answered and found no place, kept for when a place becomes free.
@@ -82,8 +82,9 @@ impl Bucket {
     }
 
     pub(super) fn forget_spare(&mut self, contact: &Contact) {
-        self.spare
-            .retain(|spare| spare.contact.id != contact.id && spare.contact.address != contact.address);
+        self.spare.retain(|spare| {
+            spare.contact.id != contact.id && spare.contact.address != contact.address
+        });
     }
 
     /// Takes out all that `belongs` says.

@@ -39,11 +39,8 @@ impl Nearest {
 
     pub(crate) fn offer(&mut self, contact: &Contact) {
         let distance = self.target.distance(&contact.id);
-        let at = self.found[..self.len].partition_point(|found| {
-            found
-                .as_ref()
-                .is_some_and(|(other, _)| *other < distance)
-        });
+        let at = self.found[..self.len]
+            .partition_point(|found| found.as_ref().is_some_and(|(other, _)| *other < distance));
         if at == K {
             return;
         }

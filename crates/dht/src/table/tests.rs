@@ -39,7 +39,10 @@ fn depth_is_right(table: &Table) -> bool {
     let own = table.own;
     let last = table.buckets.len() - 1;
     table.buckets.iter().enumerate().all(|(depth, bucket)| {
-        let mut depths = bucket.live.iter().map(|entry| own.common_prefix(&entry.contact.id) as usize);
+        let mut depths = bucket
+            .live
+            .iter()
+            .map(|entry| own.common_prefix(&entry.contact.id) as usize);
         depths.all(|of_node| of_node == depth || depth == last && of_node > depth)
     })
 }
@@ -53,8 +56,15 @@ fn buckets_split_where_we_are_and_stay_within_bounds() {
         assert!(bucket.live.len() <= width(depth), "bucket {depth}");
     }
     let full = table.buckets[..8].iter().enumerate();
-    assert!(full.into_iter().all(|(depth, bucket)| bucket.live.len() == width(depth)));
-    assert!((11..16).contains(&table.buckets.len()), "{}", table.buckets.len());
+    assert!(
+        full.into_iter()
+            .all(|(depth, bucket)| bucket.live.len() == width(depth))
+    );
+    assert!(
+        (11..16).contains(&table.buckets.len()),
+        "{}",
+        table.buckets.len()
+    );
 }
 
 #[test]
@@ -172,10 +182,16 @@ fn a_node_has_one_id_and_an_id_one_node() {
     let mut table = Table::new(random_id(&mut rng), true);
     let first = node(random_id(&mut rng), 1);
     table.answered(now, first, true);
-    let thief = Contact { id: first.id, ..node(first.id, 2) };
+    let thief = Contact {
+        id: first.id,
+        ..node(first.id, 2)
+    };
     table.answered(now, thief, true);
     assert!(table.entries().all(|entry| entry.contact == first));
-    let renamed = Contact { id: random_id(&mut rng), ..first };
+    let renamed = Contact {
+        id: random_id(&mut rng),
+        ..first
+    };
     table.answered(now, renamed, true);
     assert!(table.entries().all(|entry| entry.contact == renamed));
 }

@@ -86,7 +86,9 @@ fn only_who_was_asked_answers_and_only_to_that() {
 
     victim.receive(asked, &answer(&transaction, Response::new(id)));
     let events = victim.events();
-    assert!(matches!(&events[0], Event::Pong { lookup, from, .. } if *lookup == ping && from.id == id));
+    assert!(
+        matches!(&events[0], Event::Pong { lookup, from, .. } if *lookup == ping && from.id == id)
+    );
     assert!(matches!(&events[1], Event::Done { lookup, .. } if *lookup == ping));
 
     // And only once.
@@ -115,7 +117,10 @@ fn nothing_is_stored_without_a_token_of_ours() {
             }
         }
     }
-    assert!(matches!(victim.ask(from, put(token.clone())), Some(Body::Response(_))));
+    assert!(matches!(
+        victim.ask(from, put(token.clone())),
+        Some(Body::Response(_))
+    ));
     victim.wait(11 * MINUTE);
     let late = victim.ask(from, announce(TORRENT, token));
     assert!(matches!(late, Some(Body::Error(_))));

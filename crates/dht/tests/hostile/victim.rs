@@ -73,9 +73,8 @@ impl Victim {
         let query = query(self.id(), kind);
         self.receive(from, &query);
         let sent = self.sent().into_iter();
-        let mut answers = sent.filter(|(to, message)| {
-            *to == from && message.transaction == query.transaction
-        });
+        let mut answers =
+            sent.filter(|(to, message)| *to == from && message.transaction == query.transaction);
         answers.next().map(|(_, message)| message.body)
     }
 

@@ -123,7 +123,8 @@ fn claim(target: NodeId, address: SocketAddr) -> NodeId {
 fn from_of(dht: &Dht) -> SocketAddr {
     let id = dht.id(Family::V4).unwrap_or(NodeId([0; 20]));
     let conspirators = (0..50).map(|n| address_of(10 * n + 7));
-    let mut own = conspirators.filter(|address| headwater_dht::security::is_valid(&id, address.ip()));
+    let mut own =
+        conspirators.filter(|address| headwater_dht::security::is_valid(&id, address.ip()));
     own.next().unwrap_or(address_of(7))
 }
 

@@ -131,7 +131,9 @@ fn find_peers(world: &mut World, torrents: u32, meanwhile: impl FnOnce(&mut Worl
     let mut announced = Vec::new();
     for number in 0..torrents {
         let index = world.honest();
-        let id = world.tell(index, |dht, now| dht.announce(now, torrent(number), announce()));
+        let id = world.tell(index, |dht, now| {
+            dht.announce(now, torrent(number), announce())
+        });
         let (stats, _) = outcome(world, index, id.unwrap());
         assert!(stats.stored > 0, "nobody took the announce");
         announced.push(world.peers[index].address.ip());
@@ -142,7 +144,9 @@ fn find_peers(world: &mut World, torrents: u32, meanwhile: impl FnOnce(&mut Worl
         for _ in 0..3 {
             let index = world.honest();
             let hash = torrent(number as u32);
-            let id = world.tell(index, |dht, now| dht.get_peers(now, hash)).unwrap();
+            let id = world
+                .tell(index, |dht, now| dht.get_peers(now, hash))
+                .unwrap();
             let (stats, events) = outcome(world, index, id);
             let peers = events.into_iter().filter_map(|event| match event {
                 Event::Peers { lookup, peers, .. } if lookup == id => Some(peers),
@@ -169,7 +173,9 @@ fn conspirators_next_to_the_target_are_seen_through_by_their_addresses() {
     for enforced in [true, false] {
         let mut world = network(2, 500, tenth_conspires, enforced);
         let summary = find_peers(&mut world, 40, |world| kill(world, 20));
-        summary.print(&format!("500 nodes, 20% dead, 10% conspiring, ids enforced: {enforced}"));
+        summary.print(&format!(
+            "500 nodes, 20% dead, 10% conspiring, ids enforced: {enforced}"
+        ));
         assert_eq!(summary.found, summary.lookups);
     }
 }
@@ -240,7 +246,9 @@ fn items_are_stored_found_and_replaced() {
     let writer = world.honest();
     let id = world.tell(writer, |dht, now| dht.put_mutable(now, version(2), None));
     let (stats, events) = outcome(&mut world, writer, id.unwrap());
-    let refused = events.iter().filter(|event| matches!(event, Event::Refused { .. }));
+    let refused = events
+        .iter()
+        .filter(|event| matches!(event, Event::Refused { .. }));
     assert!(refused.count() as u32 > stats.stored);
 }
 
@@ -271,7 +279,11 @@ fn a_node_comes_back_with_what_it_kept() {
     assert_eq!(dht.id(headwater_dht::Family::V4), id);
     assert!(dht.stats(now).families.v4.good > 50);
     let events = &world.peers[index].events;
-    assert!(events.iter().any(|event| matches!(event, Event::Ready { .. })));
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, Event::Ready { .. }))
+    );
 }
 
 #[test]
@@ -282,7 +294,10 @@ fn upkeep_takes_little() {
     world.run_for(60 * SECOND * minutes);
     let rate = (world.datagrams - before) as f64 / (nodes * u64::from(minutes)) as f64;
     let now = world.now();
-    let good = world.peers.iter().map(|peer| peer.dht.stats(now).families.v4.good);
+    let good = world
+        .peers
+        .iter()
+        .map(|peer| peer.dht.stats(now).families.v4.good);
     let good = good.sum::<usize>() as u64 / nodes;
     println!("at rest: {rate:.1} datagrams a minute and node, which has {good} good nodes");
     assert!(rate < 20.0);

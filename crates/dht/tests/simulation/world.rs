@@ -113,7 +113,11 @@ impl World {
     }
 
     /// Makes a node do something, and sends what comes of it.
-    pub(crate) fn tell<T>(&mut self, index: usize, order: impl FnOnce(&mut Dht, Instant) -> T) -> T {
+    pub(crate) fn tell<T>(
+        &mut self,
+        index: usize,
+        order: impl FnOnce(&mut Dht, Instant) -> T,
+    ) -> T {
         let now = self.now();
         let result = order(&mut self.peers[index].dht, now);
         self.drain(index);

@@ -74,11 +74,18 @@ fn refusal(root: Node<'_, '_>) -> KrpcError {
         .next()
         .and_then(|words| words.as_bytes())
         .unwrap_or_default();
-    let words = &words[..words.len().min(MAX_WORDS)];
     KrpcError {
         code: code.map_or(ErrorCode::GENERIC, ErrorCode),
-        message: Cow::Owned(String::from_utf8_lossy(words).into_owned()),
+        message: Cow::Owned(shortened(words)),
     }
+}
+
+/// What is no text takes more room once it has been made text.
+fn shortened(words: &[u8]) -> String {
+    let words = &words[..words.len().min(MAX_WORDS)];
+    let mut text = String::from_utf8_lossy(words).into_owned();
+    text.truncate(text.floor_char_boundary(MAX_WORDS));
+    text
 }
 
 fn id(dictionary: Node<'_, '_>) -> Result<NodeId, Kind> {

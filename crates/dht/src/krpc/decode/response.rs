@@ -67,13 +67,13 @@ fn values(answer: Node<'_, '_>) -> Vec<SocketAddr> {
 
 /// The peer in one string, or the peers: some old nodes put all into one.
 fn peers(packed: &[u8]) -> impl Iterator<Item = SocketAddr> {
-    let v6 = <&[u8; 18]>::try_from(packed).ok().map(unpack_v6);
+    let v6 = <[u8; 18]>::try_from(packed).ok().map(unpack_v6);
     let v4 = if v6.is_none() && packed.len().is_multiple_of(6) {
         packed
     } else {
         &[]
     };
-    let v4 = v4.as_chunks::<6>().0.iter().map(unpack_v4);
+    let v4 = v4.as_chunks::<6>().0.iter().copied().map(unpack_v4);
     v6.into_iter().chain(v4)
 }
 

@@ -5,11 +5,18 @@ mod response;
 
 use headwater_bencode::{DictEncoder, Encoder, Slot};
 
-use super::{Body, KrpcError, MAX_ENCODED, Message, compact};
+use super::{Body, KrpcError, MAX_ENCODED, MAX_WITH_VALUE, Message, compact};
 
 pub(super) fn message(message: &Message, out: &mut Vec<u8>) {
-    let end = out.len() + MAX_ENCODED - tail(message);
+    let end = out.len() + limit(&message.body) - tail(message);
     Encoder::append(out, |slot| slot.dict(|root| fields(message, end, root)));
+}
+
+fn limit(body: &Body) -> usize {
+    match body {
+        Body::Response(response) if response.value.is_some() => MAX_WITH_VALUE,
+        _ => MAX_ENCODED,
+    }
 }
 
 /// Bytes that stand behind a response's values, but for the list's end.

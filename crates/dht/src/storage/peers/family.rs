@@ -85,17 +85,15 @@ where
         out: &mut Vec<SocketAddr>,
     ) {
         let live = &self.entries[self.expired(now)..];
+        let most = wanted.most;
         if !wanted.no_seeds {
-            return choose(live.len(), wanted.most, rng, |at| {
-                out.push(live[at].address())
-            });
+            choose(live.len(), most, rng, |at| out.push(live[at].address()));
+            return;
         }
         let (seeds, others): (Vec<&Entry<N>>, Vec<&Entry<N>>) =
             live.iter().partition(|entry| entry.is_seed());
-        choose(others.len(), wanted.most, rng, |at| {
-            out.push(others[at].address())
-        });
-        let room = wanted.most.saturating_sub(others.len());
+        let room = most.saturating_sub(others.len());
+        choose(others.len(), most, rng, |at| out.push(others[at].address()));
         choose(seeds.len(), room, rng, |at| out.push(seeds[at].address()));
     }
 

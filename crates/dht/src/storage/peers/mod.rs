@@ -68,8 +68,9 @@ pub struct Wanted {
 ///
 /// An IPv4 peer takes 8 bytes, an IPv6 peer 20, a torrent about 100; with the default limits 100,000 peers of 2,000
 /// torrents fit into 1.5 MiB. When a torrent has all the peers that it may have, its oldest makes room for a new one. When
-/// there are too many torrents, the smallest of a few random ones goes; when there are too many peers in all, the largest of a
-/// few gives up its oldest: neither a flood of torrents nor one of peers drives out everything else.
+/// there are too many torrents, the smallest of a few random ones goes; when there are too many peers in all, the largest of the
+/// one that grew and a few random ones gives up its oldest. Neither a flood of torrents nor one of peers drives out
+/// everything else.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -150,7 +151,7 @@ impl PeerStore {
             self.peers -= 1;
         }
         while self.peers > self.limits.peers.max(1) {
-            self.drop_from_a_large_one(tick);
+            self.drop_from_a_large_one(tick, &info_hash);
         }
     }
 
@@ -242,8 +243,10 @@ impl PeerStore {
         }
     }
 
-    fn drop_from_a_large_one(&mut self, tick: Tick) {
-        let candidates = self.candidates().into_iter();
+    /// Who grows the largest of some torrents pays for it.
+    fn drop_from_a_large_one(&mut self, tick: Tick, grown: &InfoHash) {
+        let grown = self.torrents.get_index_of(grown).into_iter();
+        let candidates = grown.chain(self.candidates());
         let Some(largest) = candidates.max_by_key(|&at| self.torrents[at].len()) else {
             return;
         };
