@@ -98,8 +98,10 @@ impl Bucket {
     }
 
     pub(super) fn offer_to(&self, nearest: &mut Nearest, wanted: impl Fn(&Entry) -> bool) {
-        for entry in self.live.iter().filter(|entry| wanted(entry)) {
-            nearest.offer(&entry.contact);
+        for entry in &self.live {
+            if nearest.may_take(&entry.contact.id) && wanted(entry) {
+                nearest.offer(&entry.contact);
+            }
         }
     }
 

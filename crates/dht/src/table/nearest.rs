@@ -9,6 +9,8 @@ pub(crate) struct Nearest {
     target: NodeId,
     found: [Option<(Distance, Contact)>; K],
     len: usize,
+    /// The first bits of the distance beyond which nobody has a chance.
+    bound: u64,
 }
 
 impl Nearest {
@@ -18,6 +20,7 @@ impl Nearest {
             target,
             found: [None; K],
             len: 0,
+            bound: u64::MAX,
         }
     }
 
@@ -37,6 +40,11 @@ impl Nearest {
             .map(|(_, contact)| contact)
     }
 
+    /// Whether a node with this id may have a place, at a glance.
+    pub(crate) fn may_take(&self, id: &NodeId) -> bool {
+        first_bits(&self.target.0) ^ first_bits(&id.0) <= self.bound
+    }
+
     pub(crate) fn offer(&mut self, contact: &Contact) {
         let distance = self.target.distance(&contact.id);
         let at = self.found[..self.len]
@@ -47,5 +55,13 @@ impl Nearest {
         self.len = K.min(self.len + 1);
         self.found[at..self.len].rotate_right(1);
         self.found[at] = Some((distance, *contact));
+        if let Some((farthest, _)) = &self.found[K - 1] {
+            self.bound = first_bits(&farthest.0);
+        }
     }
+}
+
+fn first_bits(bytes: &[u8; 20]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *bytes;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
