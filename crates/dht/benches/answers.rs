@@ -1,5 +1,6 @@
 //! How fast a node with a full table answers: a datagram in, a datagram out.
 #![allow(missing_docs)]
+#![allow(clippy::disallowed_methods, reason = "virtual time needs an origin")]
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -125,12 +126,14 @@ fn datagram(id: NodeId, kind: QueryKind) -> Vec<u8> {
     bytes
 }
 
+type MakeQuery = fn(&mut Xoshiro256PlusPlus) -> QueryKind;
+
 fn answers(c: &mut Criterion) {
     let mut fixture = Fixture::new();
     fixture.announce(100, 50);
     let good = fixture.dht.stats(fixture.now).families.v4.good;
     assert!(good > 250, "{good}");
-    let kinds: [(&str, fn(&mut Xoshiro256PlusPlus) -> QueryKind); 4] = [
+    let kinds: [(&str, MakeQuery); 4] = [
         ("ping", |_| QueryKind::Ping),
         ("find_node", |rng| QueryKind::FindNode {
             target: NodeId(rng.random()),

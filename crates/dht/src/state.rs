@@ -1,9 +1,8 @@
 //! What a node keeps over restarts.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-
 use headwater_bencode::{DecodeError, Encoder, Node};
 
+use crate::krpc::compact::{pack_contact, pack_v4, pack_v6, unpack_contacts, unpack_v4, unpack_v6};
 use crate::{Contact, NodeId, PerFamily};
 
 /// Nodes that are kept of each family.
@@ -38,8 +37,12 @@ impl State {
             if let Some(id) = self.ids.v6 {
                 dict.key("id6").bytes(id.0);
             }
-            dict.key("nodes").bytes(self.compact(true));
-            dict.key("nodes6").bytes(self.compact(false));
+            let (v4, v6) = (
+                pack_contact::<6, 26>(pack_v4),
+                pack_contact::<18, 38>(pack_v6),
+            );
+            dict.key("nodes").bytes(self.packed(v4));
+            dict.key("nodes6").bytes(self.packed(v6));
         })
     }
 
@@ -47,32 +50,20 @@ impl State {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let document = headwater_bencode::decode(bytes)?;
         let root = document.root();
-        let mut nodes = compact_nodes(root, "nodes", v4);
-        nodes.extend(compact_nodes(root, "nodes6", v6));
+        let v4 = unpack_contacts::<6, 26>(nodes(root, "nodes"), unpack_v4);
+        let v6 = unpack_contacts::<18, 38>(nodes(root, "nodes6"), unpack_v6);
         Ok(Self {
             ids: PerFamily {
                 v4: id(root, "id"),
                 v6: id(root, "id6"),
             },
-            nodes,
+            nodes: v4.take(MAX_NODES).chain(v6.take(MAX_NODES)).collect(),
         })
     }
 
-    fn compact(&self, v4: bool) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let nodes = self
-            .nodes
-            .iter()
-            .filter(|node| node.address.is_ipv4() == v4);
-        for node in nodes.take(MAX_NODES) {
-            bytes.extend(node.id.0);
-            match node.address {
-                SocketAddr::V4(address) => bytes.extend(address.ip().octets()),
-                SocketAddr::V6(address) => bytes.extend(address.ip().octets()),
-            }
-            bytes.extend(node.address.port().to_be_bytes());
-        }
-        bytes
+    fn packed<const M: usize>(&self, pack: impl Fn(&Contact) -> Option<[u8; M]>) -> Vec<u8> {
+        let packed = self.nodes.iter().filter_map(pack).take(MAX_NODES);
+        packed.flatten().collect()
     }
 }
 
@@ -80,34 +71,25 @@ fn id(root: Node<'_, '_>, key: &str) -> Option<NodeId> {
     root.get(key)?.as_bytes()?.try_into().ok().map(NodeId)
 }
 
-fn compact_nodes<const N: usize>(
-    root: Node<'_, '_>,
-    key: &str,
-    address: fn(&[u8; N]) -> SocketAddr,
-) -> Vec<Contact> {
-    let bytes = root.get(key).and_then(|node| node.as_bytes());
-    let mut rest = bytes.unwrap_or_default();
-    let mut nodes = Vec::new();
-    while let Some((id, after)) = rest.split_first_chunk::<20>()
-        && let Some((at, after)) = after.split_first_chunk::<N>()
-        && nodes.len() < MAX_NODES
-    {
-        nodes.push(Contact {
-            id: NodeId(*id),
-            address: address(at),
-        });
-        rest = after;
+fn nodes<'d>(root: Node<'d, '_>, key: &str) -> &'d [u8] {
+    let nodes = root.get(key).and_then(|nodes| nodes.as_bytes());
+    nodes.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_or_malformed_is_left_out() {
+        let mut bytes = b"d2:id3:abc5:nodes".to_vec();
+        let nodes = [0x55; 26].repeat(MAX_NODES + 5);
+        bytes.extend(format!("{}:", nodes.len() + 3).bytes());
+        bytes.extend(nodes);
+        bytes.extend(b"xyz6:nodes6i5ee");
+        let state = State::decode(&bytes).unwrap();
+        assert_eq!(state.ids, PerFamily::default());
+        assert_eq!(state.nodes.len(), MAX_NODES);
+        assert!(State::decode(b"d2:id").is_err());
     }
-    nodes
-}
-
-fn v4(&[a, b, c, d, high, low]: &[u8; 6]) -> SocketAddr {
-    let port = u16::from_be_bytes([high, low]);
-    (Ipv4Addr::new(a, b, c, d), port).into()
-}
-
-fn v6(bytes: &[u8; 18]) -> SocketAddr {
-    let (ip, port) = bytes.split_at(16);
-    let ip: [u8; 16] = ip.try_into().unwrap_or_default();
-    (Ipv6Addr::from(ip), u16::from_be_bytes([port[0], port[1]])).into()
 }

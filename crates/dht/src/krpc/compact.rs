@@ -15,7 +15,7 @@ pub(crate) fn usable(address: SocketAddr) -> Option<SocketAddr> {
     is_usable.then(|| SocketAddr::new(ip, address.port()))
 }
 
-pub(super) fn pack_v4(address: SocketAddr) -> Option<[u8; 6]> {
+pub(crate) fn pack_v4(address: SocketAddr) -> Option<[u8; 6]> {
     let IpAddr::V4(ip) = address.ip() else {
         return None;
     };
@@ -25,7 +25,7 @@ pub(super) fn pack_v4(address: SocketAddr) -> Option<[u8; 6]> {
     Some(packed)
 }
 
-pub(super) fn pack_v6(address: SocketAddr) -> Option<[u8; 18]> {
+pub(crate) fn pack_v6(address: SocketAddr) -> Option<[u8; 18]> {
     let IpAddr::V6(ip) = address.ip() else {
         return None;
     };
@@ -35,18 +35,18 @@ pub(super) fn pack_v6(address: SocketAddr) -> Option<[u8; 18]> {
     Some(packed)
 }
 
-pub(super) fn unpack_v4([a, b, c, d, high, low]: [u8; 6]) -> SocketAddr {
+pub(crate) fn unpack_v4([a, b, c, d, high, low]: [u8; 6]) -> SocketAddr {
     let ip = Ipv4Addr::new(a, b, c, d);
     SocketAddr::new(ip.into(), u16::from_be_bytes([high, low]))
 }
 
-pub(super) fn unpack_v6([ip @ .., high, low]: [u8; 18]) -> SocketAddr {
+pub(crate) fn unpack_v6([ip @ .., high, low]: [u8; 18]) -> SocketAddr {
     let ip = Ipv6Addr::from(ip);
     SocketAddr::new(ip.into(), u16::from_be_bytes([high, low]))
 }
 
 /// Packs a contact in `M` bytes: its id, and the address in the `N` bytes that `pack` makes of it.
-pub(super) fn pack_contact<const N: usize, const M: usize>(
+pub(crate) fn pack_contact<const N: usize, const M: usize>(
     pack: impl Fn(SocketAddr) -> Option<[u8; N]>,
 ) -> impl Fn(&Contact) -> Option<[u8; M]> {
     move |contact| {
@@ -58,7 +58,7 @@ pub(super) fn pack_contact<const N: usize, const M: usize>(
 }
 
 /// Contacts of `M` bytes, 20 of which are the id; those that nobody can reach are left out, as is a rest at the end.
-pub(super) fn unpack_contacts<const N: usize, const M: usize>(
+pub(crate) fn unpack_contacts<const N: usize, const M: usize>(
     packed: &[u8],
     unpack: impl Fn([u8; N]) -> SocketAddr,
 ) -> impl Iterator<Item = Contact> {

@@ -75,7 +75,9 @@ impl Run {
     /// Nodes that somebody of the other family told of. They are of use until the walk is over.
     pub(crate) fn hint(&mut self, nodes: &[Contact]) {
         if self.stores.is_none() {
-            nodes.iter().for_each(|node| self.walk.hint(*node));
+            for node in nodes {
+                self.walk.hint(*node);
+            }
         }
     }
 

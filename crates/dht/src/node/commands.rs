@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use headwater_metainfo::InfoHash;
 
-use super::{Dht, Event, MAX_PROBES, Role};
+use super::{Dht, Event, Role};
 use crate::item::{Item, MutableItem, PublicKey, Value};
 use crate::krpc::{QueryKind, Salt};
 use crate::lookup::{Announce, Fetch, Goal, LookupId, LookupStats, Put};
@@ -124,11 +124,8 @@ impl Dht {
 
     /// Tells of a node that may be there, such as one from a peer's PORT message or a .torrent file. It is asked first.
     pub fn add_node(&mut self, now: Instant, address: SocketAddr) {
-        if self.homes[Family::of(address)].is_none() || self.probes.len() >= MAX_PROBES {
-            return;
-        }
-        if address.port() != 0 && !self.probes.contains(&address) {
-            self.probes.push_back(address);
+        if self.homes[Family::of(address)].is_some() {
+            self.queue_probe(address);
             self.pump(now);
         }
     }

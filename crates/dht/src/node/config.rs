@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::storage::{PeerLimits, SampleOptions};
 use crate::throttle::ThrottleOptions;
-use crate::{NodeId, State};
+use crate::{Family, NodeId, State};
 
 /// Bounds of what a node asks, answers and keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,5 +99,12 @@ impl Config {
             version: None,
             limits: Limits::default(),
         }
+    }
+
+    /// Those for which there is a socket.
+    pub(super) fn families(&self) -> impl Iterator<Item = Family> + use<> {
+        let v4 = self.ipv4.then_some(Family::V4);
+        let v6 = self.ipv6.then_some(Family::V6);
+        v4.into_iter().chain(v6)
     }
 }

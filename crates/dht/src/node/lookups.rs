@@ -55,7 +55,7 @@ impl Dht {
             }
         }
         if lookup.is_finished() {
-            self.finish(now, id, lookup);
+            self.finish(now, id, &lookup);
         } else {
             self.lookups.insert(id, lookup);
         }
@@ -119,10 +119,10 @@ impl Dht {
         self.transactions.is_open() && self.asking.is_ready(now)
     }
 
-    fn finish(&mut self, now: Instant, id: LookupId, lookup: Lookup) {
+    fn finish(&mut self, now: Instant, id: LookupId, lookup: &Lookup) {
         let stats = lookup.stats(now);
         if let Some(family) = lookup.internal {
-            self.internal_done(now, family, &lookup);
+            self.internal_done(now, family, lookup);
         } else {
             if let Some(event) = lookup.last_words(id) {
                 self.events.push_back(event);

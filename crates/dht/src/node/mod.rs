@@ -18,7 +18,7 @@ mod upkeep;
 mod votes;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
@@ -64,7 +64,7 @@ const MAX_PROBES: usize = 512;
 /// IPv4 addresses are to be given as such, also when the socket is one for both families.
 ///
 /// ```
-/// use std::net::SocketAddr;
+/// use std::net::{IpAddr, SocketAddr};
 /// use std::time::Instant;
 /// use headwater_dht::{Config, Dht, Event};
 ///
@@ -115,16 +115,16 @@ impl Dht {
     /// A node that knows nobody but those in [`Config::state`].
     pub fn new(now: Instant, config: Config) -> Self {
         let mut rng = ChaCha8Rng::from_seed(config.seed);
-        let limits = config.limits.clone();
-        let per_second = limits.queries_per_second;
+        let per_second = config.limits.queries_per_second;
         let restricted = config.restrict_addresses;
+        let families = config.families();
         let mut dht = Self {
             restricted,
             enforce_ids: config.enforce_ids,
             read_only: config.read_only,
             version: config.version,
             homes: PerFamily::default(),
-            transactions: Transactions::new(&limits, restricted),
+            transactions: Transactions::new(&config.limits, restricted),
             lookups: BTreeMap::new(),
             waiting: VecDeque::new(),
             stalled: VecDeque::new(),
@@ -132,15 +132,21 @@ impl Dht {
             asking: Budget::new(now, per_second, 10 * per_second),
             probing: Budget::new(now, PROBES_PER_SECOND, 4 * PROBES_PER_SECOND),
             next_lookup: 0,
-            answering: Answering::new(now, &limits, restricted, &mut rng),
+            answering: Answering::new(now, &config.limits, restricted, &mut rng),
             outbox: Outbox::default(),
             events: VecDeque::new(),
             tick: now,
             stats: Stats::default(),
             rng,
-            limits,
+            limits: config.limits,
         };
-        dht.move_in(now, &config);
+        let externals = PerFamily {
+            v4: config.external_v4.map(IpAddr::from),
+            v6: config.external_v6.map(IpAddr::from),
+        };
+        for family in families {
+            dht.move_in(now, family, config.id, externals[family], &config.state);
+        }
         dht
     }
 

@@ -147,10 +147,13 @@ impl Dht {
                 nodes: own,
             });
         }
-        if let Some(run) = &mut lookup.runs[family.other()] {
-            run.hint(other);
+        match &mut lookup.runs[family.other()] {
+            Some(run) => run.hint(other),
+            None => self.told_of(family.other(), other),
         }
-        if let Some(find) = lookup.goal.take(&mut response) {
+        if let Some(lookup) = self.lookups.get_mut(&id)
+            && let Some(find) = lookup.goal.take(&mut response)
+        {
             self.events.push_back(find.into_event(id, from));
         }
         self.advance(now, id);

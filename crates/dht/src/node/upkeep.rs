@@ -1,49 +1,42 @@
 //! What a node does of its own accord: finding its first nodes, keeping its tables, its id.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use rand::Rng;
+use rand::RngExt;
 
 use super::home::Home;
-use super::{Config, Dht, Event, MAX_PROBES, Role};
+use super::{Dht, Event, MAX_PROBES, Role};
 use crate::krpc::QueryKind;
 use crate::lookup::{Goal, Lookup};
 use crate::table::Table;
-use crate::{Contact, Family, NodeId, security};
+use crate::{Contact, Family, NodeId, State, security};
 
 /// Nodes of a table that are asked for a sign of life at a time.
 const PINGS_A_TICK: usize = 4;
 
 impl Dht {
-    /// Sets up the tables.
-    pub(super) fn move_in(&mut self, now: Instant, config: &Config) {
-        for family in Family::ALL {
-            let (wanted, external) = match family {
-                Family::V4 => (config.ipv4, config.external_v4.map(Into::into)),
-                Family::V6 => (config.ipv6, config.external_v6.map(Into::into)),
-            };
-            if !wanted {
-                continue;
-            }
-            let kept = config.state.ids[family];
-            // An id that was asked for is not changed; one that was kept must still go with the address.
-            let valid = |id: &NodeId| external.is_none_or(|ip| security::is_valid(id, ip));
-            let id = config.id.or_else(|| kept.filter(valid));
-            let id = id.unwrap_or_else(|| self.new_id(external));
-            let nodes = config.state.nodes.iter().copied();
-            let kept: Vec<_> = nodes
-                .filter(|node| Family::of(node.address) == family)
-                .take(MAX_PROBES / 2)
-                .collect();
-            let table = Table::new(id, self.restricted);
-            self.probes.extend(kept.iter().map(|node| node.address));
-            let mut home = Home::new(table, kept, external);
-            if home.has_sources() {
-                home.bootstrap.nudge(now);
-            }
-            self.homes[family] = Some(home);
+    /// Sets up the table of a family. An id that was asked for is kept; one of an earlier time must still go with the address.
+    pub(super) fn move_in(
+        &mut self,
+        now: Instant,
+        family: Family,
+        id: Option<NodeId>,
+        external: Option<IpAddr>,
+        state: &State,
+    ) {
+        let valid = |id: &NodeId| external.is_none_or(|ip| security::is_valid(id, ip));
+        let id = id.or_else(|| state.ids[family].filter(valid));
+        let id = id.unwrap_or_else(|| self.new_id(external));
+        let nodes = state.nodes.iter().copied();
+        let kept = nodes.filter(|node| Family::of(node.address) == family);
+        let kept: Vec<_> = kept.take(MAX_PROBES / 2).collect();
+        self.probes.extend(kept.iter().map(|node| node.address));
+        let mut home = Home::new(Table::new(id, self.restricted), kept, external);
+        if home.has_sources() {
+            home.bootstrap.nudge(now);
         }
+        self.homes[family] = Some(home);
     }
 
     /// Asks what could not be asked before.
@@ -106,6 +99,23 @@ impl Dht {
         }
     }
 
+    /// Somebody in one family told of nodes in the other (BEP 32). Where there are few, they are asked whether they are there.
+    pub(super) fn told_of(&mut self, family: Family, nodes: &[Contact]) {
+        if self.homes[family].as_ref().is_some_and(|home| !home.ready) {
+            for node in nodes {
+                self.queue_probe(node.address);
+            }
+        }
+    }
+
+    /// Sees to it that a node is asked whether it is there, unless there are too many already.
+    pub(super) fn queue_probe(&mut self, address: SocketAddr) {
+        let known = address.port() == 0 || self.probes.contains(&address);
+        if !known && self.probes.len() < MAX_PROBES {
+            self.probes.push_back(address);
+        }
+    }
+
     /// A node that is not known asked something: if it is welcome, it is asked whether it can be reached.
     pub(super) fn consider(&mut self, now: Instant, contact: &Contact) {
         // What is cheap comes first: this is on the way of every query.
@@ -138,7 +148,7 @@ impl Dht {
     }
 
     /// Takes an id that goes with the address, if ours does not.
-    fn fit_id(&mut self, now: Instant, family: Family, ip: std::net::IpAddr) {
+    fn fit_id(&mut self, now: Instant, family: Family, ip: IpAddr) {
         let new = self.new_id(Some(ip));
         let Some(home) = &mut self.homes[family] else {
             return;
@@ -151,15 +161,11 @@ impl Dht {
         self.events.push_back(Event::ExternalAddress { ip, id });
     }
 
-    fn new_id(&mut self, external: Option<std::net::IpAddr>) -> NodeId {
-        match external {
-            Some(ip) => security::node_id(ip, &mut self.rng),
-            None => {
-                let mut id = NodeId([0; 20]);
-                self.rng.fill_bytes(&mut id.0);
-                id
-            }
+    fn new_id(&mut self, external: Option<IpAddr>) -> NodeId {
+        if let Some(ip) = external {
+            return security::node_id(ip, &mut self.rng);
         }
+        NodeId(self.rng.random())
     }
 
     /// Notes whether there are enough nodes, and sees to it that there will be.

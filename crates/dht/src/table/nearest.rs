@@ -62,6 +62,6 @@ impl Nearest {
 }
 
 fn first_bits(bytes: &[u8; 20]) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = *bytes;
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    let (first, _) = bytes.split_first_chunk().unwrap_or((&[0; 8], &[]));
+    u64::from_be_bytes(*first)
 }

@@ -203,7 +203,7 @@ fn silent_nodes_are_asked_in_their_turn() {
     let minute = Duration::from_mins(1);
     assert_eq!(table.take_ping(start + 11 * minute), None);
     let now = start + 13 * minute;
-    let mut asked = std::collections::HashSet::new();
+    let mut asked = std::collections::BTreeSet::new();
     while let Some(contact) = table.take_ping(now) {
         assert!(asked.insert(contact.address));
     }
