@@ -44,7 +44,7 @@ fn v4(number: u32) -> SocketAddr {
 }
 
 fn v6(number: u32) -> SocketAddr {
-    let ip = Ipv6Addr::from_bits((0x2001_0db8 << 96) + u128::from(number));
+    let ip = Ipv6Addr::from_bits((0x2001_0db8 << 96) + (u128::from(number) << 64));
     (ip, 6881).into()
 }
 
