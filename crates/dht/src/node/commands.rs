@@ -18,7 +18,7 @@ use crate::{Family, NodeId};
 pub struct TooManyLookups;
 
 impl Dht {
-    /// Looks for peers of a torrent: [`Event::Peers`] as they are found, then [`Event::Done`].
+    /// Looks for peers of a torrent, as soon as there is anybody to ask: [`Event::Peers`] as they are found, then [`Event::Done`].
     pub fn get_peers(&mut self, now: Instant, hash: InfoHash) -> Result<LookupId, TooManyLookups> {
         self.command(now, Goal::peers(hash, None))
     }
@@ -140,6 +140,7 @@ impl Dht {
             home.add_router(address);
             home.bootstrap.nudge(now);
             self.begin_bootstrap(now, Family::of(address));
+            self.start_waiting(now);
         }
     }
 

@@ -2,13 +2,18 @@
 
 use std::time::Instant;
 
+use super::home::Home;
 use super::{Dht, Event, Role};
 use crate::lookup::{Errand, Goal, Lookup, LookupId, Run, Walk, WalkLimits};
 use crate::{Family, PerFamily};
 
 impl Dht {
-    /// Begins lookups that wait, as many as may be.
+    /// Begins lookups that wait, as many as may be, once there is anybody to ask.
     pub(super) fn start_waiting(&mut self, now: Instant) {
+        let known = |family: &Family| self.homes[*family].as_ref().is_some_and(Home::has_sources);
+        if self.waiting.is_empty() || !Family::ALL.iter().any(known) {
+            return;
+        }
         while self.lookups.len() < self.limits.max_lookups {
             let Some((id, goal)) = self.waiting.pop_front() else {
                 return;

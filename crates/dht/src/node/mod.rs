@@ -247,7 +247,9 @@ impl Dht {
         let Some(home) = &self.homes[family] else {
             return false;
         };
-        if !self.transactions.is_open() || !self.transactions.may_ask(to) {
+        // Whoever is there for beginners is asked by all lookups at first.
+        let may_ask = home.routers.contains(&to) || self.transactions.may_ask(to);
+        if !self.transactions.is_open() || !may_ask {
             return false;
         }
         let id = home.table.own();

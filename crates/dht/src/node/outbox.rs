@@ -38,6 +38,12 @@ impl Outbox {
         true
     }
 
+    /// Bytes that were not taken yet.
+    pub(super) fn waiting(&self) -> usize {
+        let first = self.waiting.front();
+        first.map_or(0, |(_, range)| self.bytes.len() - range.start)
+    }
+
     pub(super) fn pop(&mut self) -> Option<Transmit<'_>> {
         let (to, range) = self.waiting.pop_front()?;
         let payload = &self.bytes[range];

@@ -24,6 +24,14 @@ pub struct Stats {
     pub transactions: usize,
     /// Lookups under way, those that wait for others included.
     pub lookups: usize,
+    /// Torrents of which peers are kept for others.
+    pub torrents: usize,
+    /// These peers.
+    pub peers: usize,
+    /// Items that are kept for others.
+    pub items: usize,
+    /// Bytes of datagrams that were not taken yet.
+    pub outgoing: usize,
     /// Each family's table.
     pub families: PerFamily<FamilyStats>,
 }
@@ -45,6 +53,10 @@ impl Dht {
         let mut stats = self.stats;
         stats.transactions = self.transactions.len();
         stats.lookups = self.lookups.len() + self.waiting.len();
+        stats.torrents = self.answering.peers.torrents();
+        stats.peers = self.answering.peers.peers();
+        stats.items = self.answering.items.len();
+        stats.outgoing = self.outbox.waiting();
         stats.families = PerFamily::new(|family| self.family_stats(now, family));
         stats
     }

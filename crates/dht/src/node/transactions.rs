@@ -14,7 +14,7 @@ use crate::krpc::Transaction;
 use crate::lookup::{LookupId, Part};
 
 /// Unanswered queries to one IP address.
-const MAX_PER_ADDRESS: u8 = 8;
+const MAX_PER_ADDRESS: u32 = 8;
 
 /// Why something was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(super) struct Transactions {
     punctual: VecDeque<(Instant, u32)>,
     /// All, with when they were sent, the oldest first, among some that were answered.
     all: VecDeque<(Instant, u32)>,
-    by_address: FxHashMap<IpAddr, u8>,
+    by_address: FxHashMap<IpAddr, u32>,
     patience: Patience,
     timeout: Duration,
     max: usize,

@@ -49,6 +49,7 @@ impl Dht {
     /// Asks what could not be asked before.
     pub(super) fn pump(&mut self, now: Instant) {
         self.resume_stalled(now);
+        self.start_waiting(now);
         while self.probing.is_ready(now) && self.transactions.is_open() {
             let Some(address) = self.probes.pop_front() else {
                 return;

@@ -29,8 +29,9 @@ pub(crate) const K: usize = 8;
 /// Rest after which a bucket is refreshed by a lookup in its range (BEP 5).
 const REFRESH_AFTER: Duration = Duration::from_mins(15);
 
-/// The same for a bucket that has fewer nodes than there must be in its range: there are some in a deeper one.
-const SPARSE_REFRESH_AFTER: Duration = Duration::from_mins(3);
+/// Buckets there may be. Half a million times a million nodes would fill them; more are only wanted by those who make up ids near
+/// ours, to keep us busy.
+const MAX_BUCKETS: usize = 40;
 
 /// Places in a bucket, by how many bits its ids have in common with ours.
 const fn width(depth: usize) -> usize {
@@ -151,21 +152,13 @@ impl Table {
 
     /// An id in the range of a bucket that has long been at rest, or was never searched. It is noted as refreshed.
     pub(crate) fn take_refresh(&mut self, now: Instant, rng: &mut impl Rng) -> Option<NodeId> {
-        let last = self.buckets.len() - 1;
-        let mut all = self.buckets.iter().enumerate();
-        let (index, _) = all.find(|&(index, bucket)| {
-            let sparse = index < last && bucket.live.len() < K;
-            let rest = if sparse {
-                SPARSE_REFRESH_AFTER
-            } else {
-                REFRESH_AFTER
-            };
+        let at_rest = |bucket: &Bucket| {
             let changed = bucket.changed;
-            changed.is_none_or(|changed| now.duration_since(changed) >= rest)
-        })?;
+            changed.is_none_or(|changed| now.duration_since(changed) >= REFRESH_AFTER)
+        };
+        let index = self.buckets.iter().position(at_rest)?;
         self.buckets[index].changed = Some(now);
-        let last = index == last;
-        Some(if last {
+        Some(if self.is_last(index) {
             self.own
         } else {
             self.random_in(index, rng)
@@ -293,10 +286,10 @@ impl Table {
         }
     }
 
-    /// Divides the last bucket in two; not without end.
+    /// Divides the last bucket in two, unless there are enough.
     fn split(&mut self) -> bool {
         let depth = self.buckets.len() - 1;
-        if depth + 1 >= 8 * self.own.0.len() {
+        if self.buckets.len() == MAX_BUCKETS {
             return false;
         }
         let own = self.own;

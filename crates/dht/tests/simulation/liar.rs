@@ -102,7 +102,7 @@ pub(crate) fn is_conspirator(index: usize) -> bool {
 }
 
 fn fellow(target: NodeId, rng: &mut ChaCha8Rng) -> Contact {
-    let index = 10 * rng.random_range(0..100) + 7;
+    let index = 10 * rng.random_range(0..50) + 7;
     let address = address_of(index);
     Contact {
         id: claim(target, address),
@@ -122,7 +122,7 @@ fn claim(target: NodeId, address: SocketAddr) -> NodeId {
 /// Its own address, which a conspirator knows from its fellows.
 fn from_of(dht: &Dht) -> SocketAddr {
     let id = dht.id(Family::V4).unwrap_or(NodeId([0; 20]));
-    let conspirators = (0..100).map(|n| address_of(10 * n + 7));
+    let conspirators = (0..50).map(|n| address_of(10 * n + 7));
     let mut own =
         conspirators.filter(|address| headwater_dht::security::is_valid(&id, address.ip()));
     own.next().unwrap_or(address_of(7))

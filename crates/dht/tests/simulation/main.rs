@@ -171,10 +171,10 @@ fn peers_are_found_although_every_fifth_is_dead_and_every_tenth_lies() {
 #[test]
 fn conspirators_next_to_the_target_are_seen_through_by_their_addresses() {
     for enforced in [true, false] {
-        let mut world = network(2, 1000, tenth_conspires, enforced);
+        let mut world = network(2, 500, tenth_conspires, enforced);
         let summary = find_peers(&mut world, 40, |world| kill(world, 20));
         summary.print(&format!(
-            "1,000 nodes, 20% dead, 10% conspiring, ids enforced: {enforced}"
+            "500 nodes, 20% dead, 10% conspiring, ids enforced: {enforced}"
         ));
         assert_eq!(summary.found, summary.lookups);
     }
@@ -284,4 +284,22 @@ fn a_node_comes_back_with_what_it_kept() {
             .iter()
             .any(|event| matches!(event, Event::Ready { .. }))
     );
+}
+
+#[test]
+fn upkeep_takes_little() {
+    let mut world = network(7, 300, all_honest, false);
+    let (nodes, minutes) = (world.peers.len() as u64, 60);
+    let before = world.datagrams;
+    world.run_for(60 * SECOND * minutes);
+    let rate = (world.datagrams - before) as f64 / (nodes * u64::from(minutes)) as f64;
+    let now = world.now();
+    let good = world
+        .peers
+        .iter()
+        .map(|peer| peer.dht.stats(now).families.v4.good);
+    let good = good.sum::<usize>() as u64 / nodes;
+    println!("at rest: {rate:.1} datagrams a minute and node, which has {good} good nodes");
+    assert!(rate < 20.0);
+    assert!(good > 50);
 }
