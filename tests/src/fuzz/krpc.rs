@@ -16,10 +16,7 @@ pub fn krpc(data: &[u8]) {
     };
     assert!(data.len() <= MAX_DECODED);
     let read = again(&message);
-    assert_eq!(
-        without_values(read.clone()),
-        without_values(message.clone())
-    );
+    assert_eq!(without_lists(read.clone()), without_lists(message.clone()));
     if let (Body::Response(read), Body::Response(said)) = (&read.body, &message.body) {
         within_limits(said);
         assert!(said.nodes.starts_with(&read.nodes));

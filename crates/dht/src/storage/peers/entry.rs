@@ -63,6 +63,11 @@ where
     pub(super) fn is_same(&self, other: &Self, local: bool) -> bool {
         self.ip == other.ip && (!local || self.port == other.port)
     }
+
+    /// Whether both are in one IPv6 network of 64 bits.
+    pub(super) fn is_neighbour(&self, other: &Self) -> bool {
+        N == 16 && self.ip[..8] == other.ip[..8]
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ use crate::bloom::Filter;
 use crate::krpc::Scrape;
 use crate::security;
 
+/// Peers of one torrent in one IPv6 network of 64 bits. Who has one address there has all of them, and could fill a torrent.
+const MAX_NEIGHBOURS: usize = 16;
+
 /// Peers in the order of their last announces, the longest ago first.
 #[derive(Debug, Default)]
 pub(super) struct Family<const N: usize> {
@@ -25,21 +28,28 @@ where
         self.entries.len()
     }
 
-    /// Takes a peer in, in place of what is known of it; whether it is one more.
+    /// Takes a peer in, in place of what is known of it or of one of its crowd; whether it is one more.
     pub(super) fn insert(&mut self, entry: Entry<N>) -> bool {
         let local = security::is_local(entry.ip());
+        let is_same = |known: &Entry<N>| known.is_same(&entry, local);
         // Who announces often is near the end.
-        let known = self
-            .entries
-            .iter()
-            .rposition(|known| known.is_same(&entry, local));
-        if let Some(at) = known {
+        let known = self.entries.iter().rposition(is_same);
+        let replaced = known.or_else(|| self.oldest_of_a_crowd(&entry));
+        if let Some(at) = replaced {
             self.entries.remove(at);
         } else {
             self.make_room();
         }
         self.entries.push(entry);
-        known.is_none()
+        replaced.is_none()
+    }
+
+    /// The oldest of those in the network of `entry`, if there are as many as may be.
+    fn oldest_of_a_crowd(&self, entry: &Entry<N>) -> Option<usize> {
+        let is_neighbour = |at: &usize| self.entries[*at].is_neighbour(entry);
+        let mut crowd = (0..self.entries.len()).filter(is_neighbour);
+        let oldest = crowd.next()?;
+        (crowd.count() + 1 >= MAX_NEIGHBOURS).then_some(oldest)
     }
 
     /// Grows by a quarter: doubling would leave a third of all memory empty.

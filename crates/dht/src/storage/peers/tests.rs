@@ -140,6 +140,24 @@ fn a_torrent_with_all_its_peers_forgets_the_oldest() {
 }
 
 #[test]
+fn one_ipv6_network_does_not_fill_a_torrent() {
+    let now = Instant::now();
+    let mut store = store(PeerLimits::default(), now);
+    let at = |network: u128, host: u128| -> SocketAddr {
+        let ip = std::net::Ipv6Addr::from_bits((0x2001_0db8 << 96) | (network << 64) | host);
+        (ip, 6881).into()
+    };
+    (1..50).for_each(|network| store.announce(now, torrent(1), at(network, 1), false));
+    (1..1000).for_each(|host| store.announce(now, torrent(1), at(0, host), false));
+    let v6 = Wanted { v6: true, ..ALL };
+    let peers = sampled(&mut store, now, 1, v6);
+    assert_eq!(peers.len(), 49 + 16);
+    // The latest of them are kept.
+    assert!(peers.contains(&at(0, 999)) && !peers.contains(&at(0, 983)));
+    assert_eq!(store.peers(), peers.len());
+}
+
+#[test]
 fn a_flood_of_torrents_does_not_drive_out_a_swarm() {
     let now = Instant::now();
     let mut store = store(
