@@ -45,7 +45,9 @@ fn near(number: u32, distance: u8) -> Contact {
 
 fn walk(start: &[Contact], limits: WalkLimits) -> Walk {
     let mut nearest = Nearest::to(TARGET);
-    start.iter().for_each(|contact| nearest.offer(contact));
+    for contact in start {
+        nearest.offer(contact);
+    }
     Walk::new(NodeId([0xff; 20]), limits, &nearest, std::iter::empty())
 }
 

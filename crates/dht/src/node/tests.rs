@@ -40,7 +40,7 @@ impl Net {
             let index = net.add(&[&format!("127.0.0.1:{port}")], |_| ());
             if index > 0 {
                 net.tell(index, |dht, now| {
-                    dht.add_node(now, "127.0.0.1:1".parse().unwrap())
+                    dht.add_node(now, "127.0.0.1:1".parse().unwrap());
                 });
             }
         }
@@ -138,7 +138,7 @@ fn a_node_that_was_told_of_is_asked_first() {
     assert_eq!(net.good(index), 0);
     net.add(&["127.0.0.1:2"], |_| ());
     net.tell(index, |dht, now| {
-        dht.add_node(now, "127.0.0.1:2".parse().unwrap())
+        dht.add_node(now, "127.0.0.1:2".parse().unwrap());
     });
     assert_eq!((net.good(0), net.good(1)), (1, 1));
 }
@@ -171,7 +171,7 @@ fn routers_help_and_are_given_to_nobody() {
     for port in 2..12 {
         let index = net.add(&[&format!("127.0.0.1:{port}")], |_| ());
         net.tell(index, |dht, now| {
-            dht.add_router(now, "127.0.0.1:1".parse().unwrap())
+            dht.add_router(now, "127.0.0.1:1".parse().unwrap());
         });
     }
     net.wait(Duration::from_mins(2));
@@ -218,14 +218,14 @@ fn families_are_apart_and_help_each_other_to_begin() {
     let only_v6 = net.add(&["[::1]:3"], |config| config.ipv4 = false);
     let other = net.add(&["127.0.0.1:4", "[::1]:4"], |_| ());
     net.tell(only_v4, |dht, now| {
-        dht.add_node(now, "127.0.0.1:1".parse().unwrap())
+        dht.add_node(now, "127.0.0.1:1".parse().unwrap());
     });
     net.tell(only_v6, |dht, now| {
-        dht.add_node(now, "[::1]:1".parse().unwrap())
+        dht.add_node(now, "[::1]:1".parse().unwrap());
     });
     // It is told of an IPv4 node only, and finds those of both families.
     net.tell(other, |dht, now| {
-        dht.add_node(now, "127.0.0.1:1".parse().unwrap())
+        dht.add_node(now, "127.0.0.1:1".parse().unwrap());
     });
     net.wait(Duration::from_mins(1));
 
@@ -329,7 +329,7 @@ fn queries_that_must_wait_are_sent_later() {
         config.limits.max_transactions = 2;
     });
     net.tell(hasty, |dht, now| {
-        dht.add_node(now, "127.0.0.1:1".parse().unwrap())
+        dht.add_node(now, "127.0.0.1:1".parse().unwrap());
     });
     net.wait(Duration::from_mins(2));
     let ids = [1, 2, 3].map(|byte| {

@@ -102,7 +102,7 @@ pub(crate) fn is_conspirator(index: usize) -> bool {
 }
 
 fn fellow(target: NodeId, rng: &mut ChaCha8Rng) -> Contact {
-    let index = 10 * rng.random_range(0..50) + 7;
+    let index = 10 * rng.random_range(0..25) + 7;
     let address = address_of(index);
     Contact {
         id: claim(target, address),
