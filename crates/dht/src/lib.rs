@@ -73,6 +73,10 @@
     allow(clippy::disallowed_methods, reason = "virtual time needs an origin")
 )]
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod bloom;
 mod family;
 mod id;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::krpc::Token;
 use crate::security::is_valid;
+use crate::table::K;
 use crate::{Contact, Distance, NodeId};
 
 /// How far the walk is with a node.
@@ -77,5 +78,30 @@ impl Informer {
     /// Whether it is more likely than not that it makes nodes up.
     pub(super) fn is_liar(&self) -> bool {
         self.misses >= 3 && self.misses > 2 * self.hits
+    }
+}
+
+/// How many of the nearest have answered.
+#[derive(Debug, Default)]
+pub(super) struct Near {
+    pub(super) all: usize,
+    verified: usize,
+}
+
+impl Near {
+    pub(super) fn count(&mut self, candidate: &Candidate) {
+        if candidate.progress == Progress::Answered {
+            self.all += 1;
+            self.verified += usize::from(candidate.verified);
+        }
+    }
+
+    /// Whether a node that is farther than those that were counted matters.
+    pub(super) fn wants(&self, candidate: &Candidate) -> bool {
+        self.all < K || candidate.verified && self.verified < K
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.all >= K && self.verified >= K
     }
 }

@@ -91,8 +91,17 @@ impl Goal {
         match self {
             Self::Nodes(target) => QueryKind::FindNode { target: *target },
             Self::Samples(target) => QueryKind::SampleInfohashes { target: *target },
-            Self::Peers(peers) => get_peers(peers.info_hash, false),
-            Self::Scrape(info_hash, _) => get_peers(*info_hash, true),
+            Self::Peers(peers) => QueryKind::GetPeers {
+                info_hash: peers.info_hash,
+                // Seeds have no use for each other.
+                noseed: peers.announce.is_some_and(|announce| announce.seed),
+                scrape: false,
+            },
+            Self::Scrape(info_hash, _) => QueryKind::GetPeers {
+                info_hash: *info_hash,
+                noseed: false,
+                scrape: true,
+            },
             Self::Fetch(_) | Self::Put(_) => QueryKind::Get {
                 target: self.target(),
                 seq: None,
@@ -149,14 +158,6 @@ impl Peers {
             token: keeper.token.clone(),
             seed: announce.seed,
         })
-    }
-}
-
-fn get_peers(info_hash: InfoHash, scrape: bool) -> QueryKind {
-    QueryKind::GetPeers {
-        info_hash,
-        noseed: false,
-        scrape,
     }
 }
 

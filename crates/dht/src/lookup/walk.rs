@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::candidate::{Candidate, Guide, Informer, Progress};
+use super::candidate::{Candidate, Guide, Informer, Near, Progress};
 use crate::krpc::Token;
 use crate::security::is_local;
 use crate::table::{K, Nearest, Range};
@@ -404,31 +404,6 @@ impl Walk {
         if let Some(at) = self.candidates.iter().rposition(fresh) {
             self.candidates.remove(at);
         }
-    }
-}
-
-/// How many of the nearest have answered.
-#[derive(Debug, Default)]
-struct Near {
-    all: usize,
-    verified: usize,
-}
-
-impl Near {
-    fn count(&mut self, candidate: &Candidate) {
-        if candidate.progress == Progress::Answered {
-            self.all += 1;
-            self.verified += usize::from(candidate.verified);
-        }
-    }
-
-    /// Whether a node that is farther than those that were counted matters.
-    fn wants(&self, candidate: &Candidate) -> bool {
-        self.all < K || candidate.verified && self.verified < K
-    }
-
-    fn is_full(&self) -> bool {
-        self.all >= K && self.verified >= K
     }
 }
 

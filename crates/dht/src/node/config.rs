@@ -12,7 +12,7 @@ use crate::{Family, NodeId, State};
 pub struct Limits {
     /// Queries of ours that wait for an answer at a time.
     pub max_transactions: usize,
-    /// Queries of ours a second, in the long run; ten times as many at once.
+    /// Queries of ours a second, in the long run; twice as many at once.
     pub queries_per_second: u32,
     /// Lookups at a time.
     pub max_lookups: usize,

@@ -77,11 +77,14 @@ const MAX_PROBES: usize = 512;
 /// assert_eq!(datagram.to, address);
 ///
 /// // Nobody answers.
-/// while dht.poll_event().is_none() {
+/// let event = loop {
 ///     let due = dht.poll_timeout();
 ///     dht.handle_timeout(due);
-/// }
-/// # let _ = (ping, Event::Ready { family: headwater_dht::Family::V4 });
+///     if let Some(event) = dht.poll_event() {
+///         break event;
+///     }
+/// };
+/// assert!(matches!(event, Event::Done { lookup, stats } if lookup == ping && stats.timeouts == 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -129,7 +132,7 @@ impl Dht {
             waiting: VecDeque::new(),
             stalled: VecDeque::new(),
             probes: VecDeque::new(),
-            asking: Budget::new(now, per_second, 10 * per_second),
+            asking: Budget::new(now, per_second, 2 * per_second),
             probing: Budget::new(now, PROBES_PER_SECOND, 4 * PROBES_PER_SECOND),
             next_lookup: 0,
             answering: Answering::new(now, &config.limits, restricted, &mut rng),
@@ -236,7 +239,7 @@ impl Dht {
             Body::Response(response) => {
                 self.handle_response(now, from, &transaction, external, *response);
             }
-            Body::Error(error) => self.handle_refusal(now, from, &transaction, error),
+            Body::Error(error) => self.handle_refusal(now, from, &transaction, external, error),
         }
     }
 

@@ -39,12 +39,16 @@ impl Dht {
         now: Instant,
         from: SocketAddr,
         transaction: &Transaction,
+        external: Option<SocketAddr>,
         error: KrpcError,
     ) {
         let Some(pending) = self.transactions.answer(now, transaction, from) else {
             self.stats.unsolicited += 1;
             return;
         };
+        if let Some(external) = external {
+            self.note_vote(now, from, external);
+        }
         match pending.role {
             Role::Lookup(lookup, part) => {
                 if part == Part::Store && self.lookups.contains_key(&lookup) {
