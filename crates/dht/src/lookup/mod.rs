@@ -26,7 +26,7 @@ pub struct LookupId(pub(crate) u64);
 /// What a lookup took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LookupStats {
-    /// Queries sent, over both families.
+    /// Queries sent, over both families, those that store something included.
     pub queries: u32,
     /// Queries that were answered.
     pub answers: u32,
@@ -82,10 +82,10 @@ impl Lookup {
             ..LookupStats::default()
         };
         for run in self.runs() {
-            let walk = run.walk.stats();
-            stats.queries += walk.queries + run.store_queries;
-            stats.answers += walk.answers;
-            stats.timeouts += walk.timeouts;
+            let took = run.stats();
+            stats.queries += took.queries;
+            stats.answers += took.answers;
+            stats.timeouts += took.timeouts;
             stats.hops = stats.hops.max(run.walk.hops());
             stats.stored += run.stored;
         }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::goal::Goal;
-use super::walk::{Ask, Walk};
+use super::walk::{Ask, Walk, WalkStats};
 use crate::krpc::QueryKind;
 use crate::{Contact, NodeId};
 
@@ -36,8 +36,10 @@ pub(crate) struct Run {
     storing: usize,
     /// Stores that were accepted.
     pub(crate) stored: u32,
-    /// Queries that stored something.
-    pub(crate) store_queries: u32,
+    /// Queries that were to store something.
+    store_queries: u32,
+    /// Of these, those that were not answered.
+    store_timeouts: u32,
 }
 
 impl Run {
@@ -48,6 +50,18 @@ impl Run {
             storing: 0,
             stored: 0,
             store_queries: 0,
+            store_timeouts: 0,
+        }
+    }
+
+    /// What it took so far.
+    pub(crate) fn stats(&self) -> WalkStats {
+        let walk = self.walk.stats();
+        let answered = self.store_queries - self.storing as u32 - self.store_timeouts;
+        WalkStats {
+            queries: walk.queries + self.store_queries,
+            answers: walk.answers + answered,
+            timeouts: walk.timeouts + self.store_timeouts,
         }
     }
 
@@ -68,7 +82,10 @@ impl Run {
     pub(crate) fn failed(&mut self, part: Part, address: SocketAddr, answered: bool) {
         match part {
             Part::Walk => self.walk.failed(address, answered),
-            Part::Store => self.store_ended(false),
+            Part::Store => {
+                self.store_timeouts += u32::from(!answered);
+                self.store_ended(false);
+            }
         }
     }
 
