@@ -30,7 +30,8 @@ const MAX_LISTED: usize = 8;
 type Addresses = SmallVec<[SocketAddr; 1]>;
 
 impl Torrent {
-    /// Notes addresses of peers. They are dialled at once as far as the limits allow.
+    /// Notes addresses of peers. They are dialled at once as far as the limits allow, unless they were found in a way that is
+    /// [not allowed](crate::Config::discovery).
     pub fn add_peers(
         &mut self,
         now: Instant,
@@ -38,6 +39,9 @@ impl Torrent {
         source: PeerSource,
     ) {
         let now = self.advance(now);
+        if !self.discovery.allows(source) {
+            return;
+        }
         for address in peers {
             if !self.bans.has_address(address) {
                 self.list.add(now, address, source);
@@ -213,6 +217,7 @@ impl Torrent {
         self.found_by_others |= connected.direction == Direction::Incoming;
         if connected.direction == Direction::Outgoing {
             self.link(now, key, connected.address);
+            self.learn_contact(key, connected.address);
         }
         if self.clock.tick.is_none() {
             self.start_clock(now);
@@ -284,6 +289,7 @@ impl Torrent {
             picker.remove_peer(key, &peer.pieces);
         }
         self.spread_parts(&peer);
+        self.leave_exchange(&mut peer, reason);
         for &address in &peer.listed {
             self.list.parted(now, address, how);
         }
