@@ -95,6 +95,7 @@ mod error;
 mod event;
 mod fetch;
 mod limit;
+pub mod lsd;
 mod peer;
 mod peer_id;
 mod resume;
@@ -123,7 +124,7 @@ pub use headwater_store::{
     Allocation, MemoryStorage, PoolOptions, ResumeData, ResumeError, Storage, StorageError,
     StorageErrorKind, StoreError,
 };
-pub use headwater_swarm::{Direction, PeerSource, SuperSeeding};
+pub use headwater_swarm::{Direction, Discovery, PeerSource, SuperSeeding};
 pub use headwater_tracker::{TierSnapshot, TrackerSnapshot};
 
 /// Keeps the README's example true.

@@ -4,6 +4,7 @@
 //! `tests/replay.rs` runs them over the committed corpora on stable Rust.
 
 mod bencode;
+mod lsd;
 mod resume;
 mod swarm;
 mod torrent;
@@ -11,6 +12,7 @@ mod trackers;
 mod wire;
 
 pub use bencode::bencode;
+pub use lsd::lsd;
 pub use resume::resume;
 pub use swarm::swarm;
 pub use torrent::{magnet, metainfo, paths};
@@ -25,6 +27,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("bencode", bencode),
     ("handshake", handshake),
     ("http_tracker", http_tracker),
+    ("lsd", lsd),
     ("magnet", magnet),
     ("metainfo", metainfo),
     ("paths", paths),

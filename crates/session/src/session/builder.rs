@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use headwater_metainfo::PeerId;
 use headwater_store::{Pool, PoolOptions};
+use headwater_swarm::Discovery;
 use headwater_tracker::{Client, ClientOptions};
 use headwater_wire::ReadBuffers;
 use tokio::sync::Semaphore;
@@ -16,6 +17,7 @@ use super::accept::Acceptor;
 use super::{Core, Defaults, Inner, Registry, Session, descriptors, listener};
 use crate::disk::DiskPool;
 use crate::limit::Bucket;
+use crate::lsd::{Lsd, Scope};
 use crate::peer::Dialler;
 use crate::{ResumePolicy, SessionError};
 
@@ -63,6 +65,8 @@ pub struct SessionBuilder {
     peer_id: Option<PeerId>,
     client: String,
     trackers: bool,
+    discovery: Discovery,
+    lsd_on_loopback: bool,
     resume: ResumePolicy,
     shutdown_timeout: Duration,
 }
@@ -85,6 +89,8 @@ impl Default for SessionBuilder {
             peer_id: None,
             client: concat!("Headwater ", env!("CARGO_PKG_VERSION")).to_owned(),
             trackers: true,
+            discovery: Discovery::ALL,
+            lsd_on_loopback: false,
             resume: ResumePolicy::Off,
             shutdown_timeout: Duration::from_secs(3),
         }
@@ -171,6 +177,24 @@ impl SessionBuilder {
         self.with(|options| options.trackers = trackers)
     }
 
+    /// Whether peers may tell each other of peers (BEP 11); they do unless this says otherwise. Never for private torrents.
+    pub fn pex(self, pex: bool) -> Self {
+        self.with(|options| options.discovery.pex = pex)
+    }
+
+    /// Whether peers on the local network are found by multicast (BEP 14); they are unless this says otherwise. Never for private
+    /// torrents. It uses the interfaces whose addresses are [bound](Self::bind), and all of them if none is; not without
+    /// [listening](Self::listen).
+    pub fn lsd(self, lsd: bool) -> Self {
+        self.with(|options| options.discovery.lsd = lsd)
+    }
+
+    /// Whether it finds sessions over the loopback interface as well, which nobody else hears: for tests, and for machines without
+    /// any other.
+    pub fn lsd_on_loopback(self, loopback: bool) -> Self {
+        self.with(|options| options.lsd_on_loopback = loopback)
+    }
+
     /// Where torrents keep their resume data by themselves; nowhere unless given.
     pub fn resume_policy(self, policy: ResumePolicy) -> Self {
         self.with(|options| options.resume = policy)
@@ -218,6 +242,7 @@ impl SessionBuilder {
     }
 
     fn core(&self, port: u16) -> Result<Core, SessionError> {
+        let closing = CancellationToken::new();
         let disk = DiskPool::start(self.disk_threads).map_err(SessionError::Thread)?;
         let (max_connections, files) = descriptors::fit(self.max_connections, self.files);
         Ok(Core {
@@ -231,6 +256,8 @@ impl SessionBuilder {
             },
             port,
             client: self.client.clone(),
+            discovery: self.discovery,
+            lsd: self.start_lsd(port, &closing),
             download_limit: Arc::new(Bucket::new(self.download_limit)),
             upload_limit: Arc::new(Bucket::new(self.upload_limit)),
             buffers: ReadBuffers::new(self.write_back_bytes),
@@ -239,8 +266,20 @@ impl SessionBuilder {
             check_threads: self.disk_threads,
             checks: Arc::new(Semaphore::new(1)),
             shutdown_timeout: self.shutdown_timeout,
-            closing: CancellationToken::new(),
+            closing,
         })
+    }
+
+    /// Local discovery, unless nobody could connect to us.
+    fn start_lsd(&self, port: u16, closing: &CancellationToken) -> Lsd {
+        if !self.discovery.lsd || port == 0 {
+            return Lsd::default();
+        }
+        let scope = Scope {
+            bind: self.bind.clone(),
+            loopback: self.lsd_on_loopback,
+        };
+        Lsd::start(port, scope, closing.clone())
     }
 
     fn tracker_options(&self) -> ClientOptions {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use headwater_metainfo::{Info, InfoHash, Metainfo, PeerId};
 use headwater_store::{Pool, StorageError};
+use headwater_swarm::Discovery;
 use headwater_wire::ReadBuffers;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -24,6 +25,7 @@ use crate::add::{Add, Options};
 use crate::disk::DiskPool;
 use crate::event::Listeners;
 use crate::limit::Bucket;
+use crate::lsd::Lsd;
 use crate::peer::Dialler;
 use crate::torrent::{Control, Origin, Pieces, Shared, Whereabouts};
 use crate::{AddError, Events, ResumePolicy, Source, Torrent, driver, generate_peer_id};
@@ -74,6 +76,9 @@ pub(crate) struct Core {
     /// Where we listen; 0 if we do not.
     pub(crate) port: u16,
     pub(crate) client: String,
+    /// How any torrent may find peers.
+    pub(crate) discovery: Discovery,
+    pub(crate) lsd: Lsd,
     pub(crate) download_limit: Arc<Bucket>,
     pub(crate) upload_limit: Arc<Bucket>,
     pub(crate) buffers: ReadBuffers,
@@ -311,6 +316,7 @@ impl Defaults {
                 state: options.state,
                 sequential: options.sequential,
                 super_seeding: options.super_seeding,
+                discovery: options.discovery,
                 max_peers: options.max_peers,
                 peers: options.peers,
                 revision: 1,

@@ -25,8 +25,6 @@ const SETTLE: Duration = Duration::from_secs(5);
 /// How much earlier than it should a message may come, all earlier ones taken together: clocks and links are not exact, and some
 /// programs send the first two in a row.
 const TOLERANCE: Duration = Duration::from_secs(70);
-/// Share of the peer list that other peers can fill. The rest is for what they cannot make up.
-const SHARE: (usize, usize) = (3, 4);
 /// The extension of those who help others through their NATs (BEP 55).
 const HOLEPUNCH: &str = "ut_holepunch";
 
@@ -209,9 +207,7 @@ impl Torrent {
             !is_redundant && !is_repeated && means_the_same(ip, from)
         };
         let added = message.added.into_iter().filter(|peer| is_useful(peer));
-        let room = self.limits.max_known_peers * SHARE.0 / SHARE.1;
-        let room = room.saturating_sub(self.list.len());
-        let addresses: Vec<_> = added.map(|peer| peer.address).take(room).collect();
+        let addresses: Vec<_> = added.map(|peer| peer.address).collect();
         self.add_peers(now, addresses, PeerSource::Exchange);
     }
 }
