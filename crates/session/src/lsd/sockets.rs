@@ -53,15 +53,10 @@ pub(super) struct Sockets {
 impl Sockets {
     /// Opens what can be opened.
     pub(super) fn open(scope: Scope) -> Self {
-        let listen = |group| {
-            let listening = listen(group);
-            let tell = |error: &io::Error| tracing::debug!(%error, ?group, "not heard");
-            listening.inspect_err(tell).ok()
-        };
         let mut sockets = Self {
-            v4: listen(Group::V4),
-            v6: listen(Group::V6),
             scope,
+            v4: None,
+            v6: None,
             senders: BTreeMap::new(),
         };
         sockets.refresh();
@@ -84,11 +79,19 @@ impl Sockets {
         }
     }
 
-    fn join(&self, link: Link) -> io::Result<()> {
-        let joined = match (link, &self.v4, &self.v6) {
-            (Link::V4(ip), Some(socket), _) => socket.join_multicast_v4(Group::IPV4, ip),
-            (Link::V6(index, _), _, Some(socket)) => socket.join_multicast_v6(&Group::IPV6, index),
-            _ => Err(io::ErrorKind::NotConnected.into()),
+    fn join(&mut self, link: Link) -> io::Result<()> {
+        let group = link.group();
+        let listener = match group {
+            Group::V4 => &mut self.v4,
+            Group::V6 => &mut self.v6,
+        };
+        let socket = match listener {
+            Some(socket) => socket,
+            None => listener.insert(listen(group)?),
+        };
+        let joined = match link {
+            Link::V4(ip) => socket.join_multicast_v4(Group::IPV4, ip),
+            Link::V6(index, _) => socket.join_multicast_v6(&Group::IPV6, index),
         };
         match joined {
             // It was there before, and has come back.
