@@ -84,6 +84,10 @@ pub(crate) struct Network {
     /// Do not look for peers on the local network
     #[arg(long)]
     pub(crate) no_lsd: bool,
+    /// Do not ask the gateway to let peers in
+    #[cfg(feature = "portmap")]
+    #[arg(long)]
+    pub(crate) no_portmap: bool,
     /// Connect to so many peers at most, for each torrent [default: 200]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_peers: Option<u16>,

@@ -98,6 +98,8 @@ mod limit;
 pub mod lsd;
 mod peer;
 mod peer_id;
+#[cfg(feature = "portmap")]
+mod portmap;
 mod resume;
 mod session;
 mod source;
@@ -111,6 +113,8 @@ pub use error::{
 };
 pub use event::{Event, Events};
 pub use peer_id::generate_peer_id;
+#[cfg(feature = "portmap")]
+pub use portmap::{MappingProtocol, PortMapping};
 pub use resume::{ResumePolicy, default_state_dir};
 pub use session::{Session, SessionBuilder, SessionStats, SyncPolicy};
 pub use source::Source;

@@ -59,6 +59,10 @@ fn builder(network: &Network) -> SessionBuilder {
         .download_limit(network.max_down.unwrap_or(0))
         .upload_limit(network.max_up.unwrap_or(0))
         .resume_policy(default_state_dir().map_or(ResumePolicy::Off, ResumePolicy::Folder));
+    #[cfg(feature = "portmap")]
+    {
+        builder = builder.port_mapping(!network.no_portmap);
+    }
     for address in &network.bind {
         builder = builder.bind(*address);
     }

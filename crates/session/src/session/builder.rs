@@ -1,6 +1,8 @@
 //! Options for a session.
 
 use std::net::{IpAddr, SocketAddr};
+#[cfg(feature = "portmap")]
+use std::num::NonZeroU16;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,8 @@ use crate::disk::DiskPool;
 use crate::limit::Bucket;
 use crate::lsd::{Lsd, Scope};
 use crate::peer::Dialler;
+#[cfg(feature = "portmap")]
+use crate::portmap::{PortMapper, Routers};
 use crate::{ResumePolicy, SessionError};
 
 /// Connections at most that are being made at a time, of all torrents together.
@@ -67,6 +71,8 @@ pub struct SessionBuilder {
     trackers: bool,
     discovery: Discovery,
     lsd_on_loopback: bool,
+    #[cfg(feature = "portmap")]
+    port_mapping: bool,
     resume: ResumePolicy,
     shutdown_timeout: Duration,
 }
@@ -91,6 +97,8 @@ impl Default for SessionBuilder {
             trackers: true,
             discovery: Discovery::ALL,
             lsd_on_loopback: false,
+            #[cfg(feature = "portmap")]
+            port_mapping: false,
             resume: ResumePolicy::Off,
             shutdown_timeout: Duration::from_secs(3),
         }
@@ -195,6 +203,13 @@ impl SessionBuilder {
         self.with(|options| options.lsd_on_loopback = loopback)
     }
 
+    /// Whether the gateway of the network is asked, by UPnP, PCP or NAT-PMP, to let peers in at our port; not unless this says so. It
+    /// is given back at the [end](Session::shutdown). Needs the feature `portmap`.
+    #[cfg(feature = "portmap")]
+    pub fn port_mapping(self, port_mapping: bool) -> Self {
+        self.with(|options| options.port_mapping = port_mapping)
+    }
+
     /// Where torrents keep their resume data by themselves; nowhere unless given.
     pub fn resume_policy(self, policy: ResumePolicy) -> Self {
         self.with(|options| options.resume = policy)
@@ -221,7 +236,7 @@ impl SessionBuilder {
             .filter_map(|listener| listener.local_addr().ok())
             .collect();
         let port = addresses.first().map_or(0, SocketAddr::port);
-        let core = Arc::new(self.core(port)?);
+        let core = Arc::new(self.core(port, &addresses)?);
         let torrents = Registry::default();
         for listener in listeners {
             let acceptor = Acceptor::new(core.clone(), torrents.clone());
@@ -241,7 +256,11 @@ impl SessionBuilder {
         })))
     }
 
-    fn core(&self, port: u16) -> Result<Core, SessionError> {
+    #[cfg_attr(
+        not(feature = "portmap"),
+        expect(unused_variables, reason = "nobody is asked")
+    )]
+    fn core(&self, port: u16, addresses: &[SocketAddr]) -> Result<Core, SessionError> {
         let closing = CancellationToken::new();
         let disk = DiskPool::start(self.disk_threads).map_err(SessionError::Thread)?;
         let (max_connections, files) = descriptors::fit(self.max_connections, self.files);
@@ -258,6 +277,8 @@ impl SessionBuilder {
             client: self.client.clone(),
             discovery: self.discovery,
             lsd: self.start_lsd(port, &closing),
+            #[cfg(feature = "portmap")]
+            port_mapper: self.start_port_mapper(port, addresses, &closing),
             download_limit: Arc::new(Bucket::new(self.download_limit)),
             upload_limit: Arc::new(Bucket::new(self.upload_limit)),
             buffers: ReadBuffers::new(self.write_back_bytes),
@@ -280,6 +301,21 @@ impl SessionBuilder {
             loopback: self.lsd_on_loopback,
         };
         Lsd::start(port, scope, closing.clone())
+    }
+
+    /// Asks the gateway, where there is use in it.
+    #[cfg(feature = "portmap")]
+    fn start_port_mapper(
+        &self,
+        port: u16,
+        addresses: &[SocketAddr],
+        closing: &CancellationToken,
+    ) -> PortMapper {
+        let wanted = NonZeroU16::new(port).filter(|_| self.port_mapping);
+        match wanted.zip(Routers::of(addresses)) {
+            Some((port, routers)) => PortMapper::start(port, routers, closing.clone()),
+            None => PortMapper::default(),
+        }
     }
 
     fn tracker_options(&self) -> ClientOptions {

@@ -27,6 +27,8 @@ use crate::event::Listeners;
 use crate::limit::Bucket;
 use crate::lsd::Lsd;
 use crate::peer::Dialler;
+#[cfg(feature = "portmap")]
+use crate::portmap::{PortMapper, PortMapping};
 use crate::torrent::{Control, Origin, Pieces, Shared, Whereabouts};
 use crate::{AddError, Events, ResumePolicy, Source, Torrent, driver, generate_peer_id};
 
@@ -79,6 +81,8 @@ pub(crate) struct Core {
     /// How any torrent may find peers.
     pub(crate) discovery: Discovery,
     pub(crate) lsd: Lsd,
+    #[cfg(feature = "portmap")]
+    pub(crate) port_mapper: PortMapper,
     pub(crate) download_limit: Arc<Bucket>,
     pub(crate) upload_limit: Arc<Bucket>,
     pub(crate) buffers: ReadBuffers,
@@ -137,6 +141,13 @@ impl Session {
     /// The addresses on which it listens.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.0.addresses
+    }
+
+    /// The port of the gateway that leads to ours, if it was [asked](SessionBuilder::port_mapping) for one and has granted it.
+    /// Trackers are told that one. Needs the feature `portmap`.
+    #[cfg(feature = "portmap")]
+    pub fn port_mapping(&self) -> Option<PortMapping> {
+        self.0.core.port_mapper.mapping()
     }
 
     /// Adds a torrent: a path, a URL, bytes, or a [`Metainfo`]. Takes options; await it.
@@ -227,6 +238,9 @@ impl Session {
         if tokio::time::timeout(bound, goodbyes).await.is_err() {
             tracing::warn!("some torrents did not end in time");
         }
+        // It has been at it since the beginning.
+        #[cfg(feature = "portmap")]
+        self.0.core.port_mapper.closed().await;
     }
 
     /// The addresses of this machine that it is bound to.
@@ -291,6 +305,17 @@ impl Session {
         let events = parts.shared.listeners.subscribe();
         let torrent = torrents.insert(info_hash, || driver::spawn(parts))?;
         Ok((torrent, events))
+    }
+}
+
+impl Core {
+    /// The port at which peers reach us from outside: the gateway's, if it has one for us.
+    pub(crate) fn public_port(&self) -> u16 {
+        #[cfg(feature = "portmap")]
+        if let Some(mapping) = self.port_mapper.mapping() {
+            return mapping.external_port.get();
+        }
+        self.port
     }
 }
 
