@@ -12,7 +12,8 @@ use headwater_store::{Allocation, FileOptions, FileStorage, ResumeData, Storage,
 use crate::event::Callbacks;
 use crate::resume::Start;
 use crate::{
-    AddError, Events, NoSuchFile, ResumePolicy, Session, Source, State, SuperSeeding, Torrent,
+    AddError, Discovery, Events, NoSuchFile, ResumePolicy, Session, Source, State, SuperSeeding,
+    Torrent,
 };
 
 type StorageMaker = Box<dyn FnOnce(&Arc<Info>) -> Result<Arc<dyn Storage>, StorageError> + Send>;
@@ -40,6 +41,7 @@ pub(crate) struct Options {
     priority_of: Vec<(FileIndex, u32)>,
     pub(crate) sequential: bool,
     pub(crate) super_seeding: SuperSeeding,
+    pub(crate) discovery: Discovery,
     pub(crate) peers: Vec<SocketAddr>,
     pub(crate) trackers: bool,
     /// Unless the user said so: whether the torrent is the user's own and not from elsewhere.
@@ -66,6 +68,7 @@ impl Default for Options {
             priority_of: Vec::new(),
             sequential: false,
             super_seeding: SuperSeeding::default(),
+            discovery: Discovery::ALL,
             peers: Vec::new(),
             trackers: true,
             trust_trackers: None,
@@ -128,6 +131,11 @@ impl Add {
     /// When it super-seeds (BEP 16); unless given, by itself, when it finds that it is its swarm's only seed.
     pub fn super_seeding(self, mode: SuperSeeding) -> Self {
         self.with(|options| options.super_seeding = mode)
+    }
+
+    /// How it may find peers, as far as the session allows it too; every way unless given. A private torrent uses none (BEP 27).
+    pub fn discovery(self, discovery: Discovery) -> Self {
+        self.with(|options| options.discovery = discovery)
     }
 
     /// Connect to these peers, beside those that trackers name.

@@ -1,5 +1,6 @@
 //! What a torrent asks of its driver, and what it tells.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -217,6 +218,38 @@ pub enum PeerSource {
     Resume,
     /// It connected to us.
     Incoming,
+}
+
+impl PeerSource {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::User,
+        Self::Tracker,
+        Self::LocalDiscovery,
+        Self::Dht,
+        Self::Exchange,
+        Self::Resume,
+        Self::Incoming,
+    ];
+
+    /// One word for it: `user`, `tracker`, `lsd`, `dht`, `pex`, `resume` or `incoming`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Tracker => "tracker",
+            Self::LocalDiscovery => "lsd",
+            Self::Dht => "dht",
+            Self::Exchange => "pex",
+            Self::Resume => "resume",
+            Self::Incoming => "incoming",
+        }
+    }
+}
+
+impl fmt::Display for PeerSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// A connection whose handshake is done.

@@ -14,6 +14,7 @@ use crate::pieces::PeerPieces;
 use crate::rate::Rate;
 use crate::requests::RequestQueue;
 use crate::super_seed::View;
+use crate::torrent::Exchange;
 use crate::upload_queue::UploadQueue;
 use crate::{Connected, Direction, Limits, PeerKey, PeerSource};
 
@@ -28,6 +29,7 @@ const IDLE_SLOT: Duration = Duration::from_millis(500);
 pub(crate) struct Extensions {
     pub(crate) client: Option<String>,
     pub(crate) upload_only: bool,
+    pub(crate) prefers_encryption: bool,
     pub(crate) ids: ExtensionIds,
 }
 
@@ -52,6 +54,7 @@ pub(crate) struct Peer {
     /// The extensions that both ends speak.
     pub(crate) reserved: Reserved,
     pub(crate) extensions: Extensions,
+    pub(crate) exchange: Exchange,
     /// Addresses in the peer list that stand for this peer.
     pub(crate) listed: SmallVec<[SocketAddr; 1]>,
     pub(crate) connected_at: Instant,
@@ -122,6 +125,7 @@ impl Peer {
             peer_id: connected.handshake.peer_id,
             reserved: connected.handshake.reserved.common(ours),
             extensions: Extensions::default(),
+            exchange: Exchange::default(),
             listed: SmallVec::new(),
             connected_at: now,
             last_received: now,

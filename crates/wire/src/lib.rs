@@ -1,4 +1,4 @@
-//! The BitTorrent peer wire protocol: handshake, messages and a tokio-util codec (BEP 3, 6, 10, 52).
+//! The BitTorrent peer wire protocol: handshake, messages and a tokio-util codec (BEP 3, 6, 10, 11, 52).
 //!
 //! [`Handshake`] opens a connection, [`Message`]s follow. [`HandshakeCodec`] and [`MessageCodec`] read and write them over
 //! anything that tokio reads and writes; [`SendQueue`] writes blocks without copying them. Payloads that were
@@ -34,6 +34,7 @@
 //! ```
 //!
 //! - [`extension`]: the extension protocol's handshake and message ids.
+//! - [`pex`]: peers tell each other of peers.
 //! - [`allowed_fast_set`]: which pieces a choked peer may ask for.
 //! - [`client_name`]: which program a peer id belongs to.
 //! - [`ReadBuffers`]: memory for received blocks, shared by many connections and used again.
@@ -46,6 +47,7 @@ mod decode;
 pub mod extension;
 mod handshake;
 mod message;
+pub mod pex;
 mod read_buffers;
 mod room;
 mod send_queue;

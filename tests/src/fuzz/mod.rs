@@ -5,6 +5,7 @@
 
 mod bencode;
 mod krpc;
+mod lsd;
 mod resume;
 mod swarm;
 mod torrent;
@@ -13,11 +14,12 @@ mod wire;
 
 pub use bencode::bencode;
 pub use krpc::krpc;
+pub use lsd::lsd;
 pub use resume::resume;
 pub use swarm::swarm;
 pub use torrent::{magnet, metainfo, paths};
 pub use trackers::{http_tracker, udp_tracker};
-pub use wire::{handshake, wire};
+pub use wire::{handshake, ut_pex, wire};
 
 /// The body of a fuzz target.
 pub type Target = fn(&[u8]);
@@ -28,11 +30,13 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("handshake", handshake),
     ("http_tracker", http_tracker),
     ("krpc", krpc),
+    ("lsd", lsd),
     ("magnet", magnet),
     ("metainfo", metainfo),
     ("paths", paths),
     ("resume", resume),
     ("swarm", swarm),
     ("udp_tracker", udp_tracker),
+    ("ut_pex", ut_pex),
     ("wire", wire),
 ];

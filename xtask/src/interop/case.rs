@@ -6,19 +6,29 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use headwater_metainfo::InfoHash;
 
-use super::clients::{Client, ClientKind, Installed, Job, Program, Role};
+use super::clients::{Client, ClientKind, Finding, Installed, Job, Program, Role};
 use super::content::{Content, Shape};
+use super::namespace;
 use super::tracker::{Scheme, Tracker, TrackerKind, Trackers};
 use crate::interop::process::wait_until;
+
+/// KiB a second of a peer that is to have next to nothing.
+const HARDLY: u32 = 4;
+/// KiB a second of one that takes a few seconds.
+const MODERATELY: u32 = 1_024;
 
 /// How the two find each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Via {
     /// One is told the other's address. The leech dials if it can be told so, else the seed.
     Direct,
+    /// Both are told of a third, which is a slow leech, and find each other through it.
+    Exchange(ClientKind),
+    /// They find each other on the local network.
+    Multicast,
     /// Both announce.
     Tracker(TrackerKind, Scheme),
 }
@@ -27,6 +37,8 @@ impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Direct => f.pad("directly"),
+            Self::Exchange(hub) => f.pad(&format!("pex over {hub}")),
+            Self::Multicast => f.pad("local discovery"),
             Self::Tracker(kind, Scheme::Http) => f.pad(&format!("{kind}, HTTP")),
             Self::Tracker(kind, Scheme::Udp) => f.pad(&format!("{kind}, UDP")),
         }
@@ -43,7 +55,14 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn has(self, client: ClientKind) -> bool {
-        self.seed == client || self.leech == client
+        self.seed == client || self.leech == client || self.via == Via::Exchange(client)
+    }
+
+    /// Whether an object of a report is about it.
+    pub(crate) fn is_in(self, object: &serde_json::Value) -> bool {
+        object["seed"] == self.seed.to_string()
+            && object["leech"] == self.leech.to_string()
+            && object["via"] == self.via.to_string()
     }
 
     /// The programs that it needs and that are not installed.
@@ -51,7 +70,8 @@ impl Plan {
         let tracker = match self.via {
             Via::Tracker(TrackerKind::Opentracker, _) => Some(Program::Opentracker),
             Via::Tracker(TrackerKind::Headwater, _) => Some(Program::Headwater),
-            Via::Direct => None,
+            Via::Exchange(hub) => Some(hub.program()),
+            Via::Direct | Via::Multicast => None,
         };
         let programs = [self.seed.program(), self.leech.program()]
             .into_iter()
@@ -96,9 +116,60 @@ pub(crate) fn matrix(foreign: bool) -> Vec<Plan> {
             shape,
         })
     });
-    cases
-        .filter(|plan| plan.via != Via::Direct || plan.seed.can_dial() || plan.leech.can_dial())
-        .collect()
+    let cases = cases
+        .filter(|plan| plan.via != Via::Direct || plan.seed.can_dial() || plan.leech.can_dial());
+    let own: &[Plan] = if foreign { &[] } else { &EXCHANGES };
+    cases.chain(own.iter().copied()).collect()
+}
+
+const fn exchange(seed: ClientKind, hub: ClientKind, leech: ClientKind) -> Plan {
+    Plan {
+        seed,
+        leech,
+        via: Via::Exchange(hub),
+        shape: Shape::Single,
+    }
+}
+
+/// Every part of a peer exchange with somebody else in it.
+const EXCHANGES: [Plan; 4] = [
+    exchange(
+        ClientKind::Headwater,
+        ClientKind::Headwater,
+        ClientKind::Headwater,
+    ),
+    exchange(
+        ClientKind::Headwater,
+        ClientKind::Libtorrent,
+        ClientKind::Headwater,
+    ),
+    exchange(
+        ClientKind::Libtorrent,
+        ClientKind::Headwater,
+        ClientKind::Libtorrent,
+    ),
+    exchange(
+        ClientKind::Libtorrent,
+        ClientKind::Headwater,
+        ClientKind::Headwater,
+    ),
+];
+
+/// Pairs on a network of their own.
+pub(crate) fn local_matrix() -> Vec<Plan> {
+    let own = ClientKind::Headwater;
+    let others = [ClientKind::Libtorrent, ClientKind::Transmission];
+    let pairs = others
+        .into_iter()
+        .flat_map(|other| [(own, other), (other, own)]);
+    let pairs = pairs.chain([(own, own)]);
+    let plan = |(seed, leech)| Plan {
+        seed,
+        leech,
+        via: Via::Multicast,
+        shape: Shape::Single,
+    };
+    pairs.map(plan).collect()
 }
 
 const WAYS: [(Via, Shape); 7] = [
@@ -179,12 +250,17 @@ impl Case {
         content.write(&seed.data)?;
         let mut pair = match self.plan.via {
             Via::Direct => self.join_directly(seed, leech, installed, deadline)?,
+            Via::Exchange(hub) => self.join_over(hub, seed, leech, installed, deadline)?,
+            Via::Multicast => self.join_locally(seed, leech, installed, deadline)?,
             Via::Tracker(kind, _) => {
                 let tracker = trackers.get(kind).context("the tracker is not there")?;
                 self.join_through(tracker, seed, leech, installed, deadline)?
             }
         };
         pair.transfer(deadline)?;
+        if let Some(finding) = pair.leech.job().finding {
+            pair.must_have_found(finding)?;
+        }
         let elapsed = pair.joined.elapsed();
         content.compare(&pair.leech.job().data, self.plan.leech)?;
         Ok(elapsed)
@@ -193,18 +269,66 @@ impl Case {
     /// What seed and leech are to do, each with a folder of its own.
     fn jobs(&self, content: &Content, trackers: &Trackers) -> anyhow::Result<(Job, Job)> {
         let url = match self.plan.via {
-            Via::Direct => None,
+            Via::Direct | Via::Exchange(_) | Via::Multicast => None,
             Via::Tracker(kind, scheme) => trackers.get(kind).map(|tracker| tracker.url(scheme)),
         };
         let torrent = content.torrent(url)?;
-        let job = |role: Role, name: &str| -> anyhow::Result<Job> {
-            let state = self.folder.join(name);
-            let data = state.join("data");
-            fs::create_dir_all(&data)?;
-            fs::write(state.join("x.torrent"), &torrent)?;
-            Ok(Job::new(role, state, data, self.plan.shape))
-        };
+        let job = |role, name| self.job(role, name, &torrent);
         Ok((job(Role::Seed, "seed")?, job(Role::Leech, "leech")?))
+    }
+
+    fn job(&self, role: Role, name: &str, torrent: &[u8]) -> anyhow::Result<Job> {
+        let state = self.folder.join(name);
+        let data = state.join("data");
+        fs::create_dir_all(&data)?;
+        fs::write(state.join("x.torrent"), torrent)?;
+        let mut job = Job::new(role, state, data, self.plan.shape);
+        match self.plan.via {
+            Via::Exchange(_) => job.finding = Some(Finding::Pex),
+            Via::Multicast => {
+                job.finding = Some(Finding::Lsd);
+                job.ip = namespace::ADDRESS.into();
+            }
+            Via::Direct | Via::Tracker(..) => {}
+        }
+        Ok(job)
+    }
+
+    /// Starts a leech that hardly gets anything itself, and the two that are told of it.
+    fn join_over(
+        &self,
+        hub: ClientKind,
+        mut seed: Job,
+        mut leech: Job,
+        installed: &Installed,
+        deadline: Instant,
+    ) -> anyhow::Result<Pair> {
+        let torrent = fs::read(seed.torrent())?;
+        let mut middle = self.job(Role::Leech, "hub", &torrent)?;
+        middle.max_down = Some(HARDLY);
+        let middle = start(middle, hub, installed, deadline)?;
+        let address = Some(loopback(middle.port()));
+        (seed.dial, leech.dial) = (address, address);
+        // Slow enough that it is still there when somebody looks at its peers.
+        leech.max_down = Some(MODERATELY);
+        let seed = start(seed, self.plan.seed, installed, deadline)?;
+        let leech = self.plan.leech.start(leech, installed)?;
+        let mut pair = Pair::new(seed, leech);
+        pair.hub = Some(middle);
+        Ok(pair)
+    }
+
+    /// Starts both, and tells neither of the other.
+    fn join_locally(
+        &self,
+        seed: Job,
+        mut leech: Job,
+        installed: &Installed,
+        deadline: Instant,
+    ) -> anyhow::Result<Pair> {
+        leech.max_down = Some(MODERATELY);
+        let seed = start(seed, self.plan.seed, installed, deadline)?;
+        Ok(Pair::new(seed, self.plan.leech.start(leech, installed)?))
     }
 
     /// Starts the one that listens, and once it does, the one that dials it.
@@ -261,6 +385,8 @@ impl Case {
 struct Pair {
     seed: Box<dyn Client>,
     leech: Box<dyn Client>,
+    /// Whom both are told of, where there is one.
+    hub: Option<Box<dyn Client>>,
     joined: Instant,
 }
 
@@ -269,8 +395,20 @@ impl Pair {
         Self {
             seed,
             leech,
+            hub: None,
             joined: Instant::now(),
         }
+    }
+
+    /// Either has dialled the other, and knew of it in this way.
+    fn must_have_found(&self, finding: Finding) -> anyhow::Result<()> {
+        let has_found = self.seed.has_found(finding) || self.leech.has_found(finding);
+        ensure!(
+            has_found,
+            "they met otherwise than through {}",
+            finding.word()
+        );
+        Ok(())
     }
 
     /// Waits until the leech is done.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Event, Output};
+use super::{Event, Output, Sources};
 use crate::units;
 
 /// For work that blocks.
@@ -28,6 +28,7 @@ pub(crate) enum Phase {
         down_bps: u64,
         up_bps: u64,
         peers: u64,
+        sources: Sources,
     },
 }
 
@@ -130,12 +131,14 @@ fn event(snapshot: &Snapshot) -> Event<'static> {
             down_bps,
             up_bps,
             peers,
+            sources,
         } => Event::Progress {
             done,
             total,
             down_bps,
             up_bps,
             peers,
+            sources,
         },
     }
 }
@@ -154,6 +157,7 @@ fn describe(snapshot: &Snapshot, elapsed: Duration) -> String {
             down_bps,
             up_bps,
             peers,
+            ..
         } => {
             let (down, up) = (units::rate(down_bps), units::rate(up_bps));
             let plural = if peers == 1 { "" } else { "s" };
@@ -210,6 +214,7 @@ mod tests {
                 down_bps: 1 << 20,
                 up_bps: 0,
                 peers: 1,
+                sources: Sources::default(),
             },
             done: 99,
             total: 100,

@@ -17,7 +17,7 @@ pub(crate) use self::open::open;
 use self::trackers::Trackers;
 use crate::exit::Result;
 use crate::interrupt::Interrupt;
-use crate::output::{Event, Output, Phase, Progress, Snapshot, printable};
+use crate::output::{Event, Output, Phase, Progress, Snapshot, Sources, printable};
 
 /// How often progress is shown.
 const TICK: Duration = Duration::from_secs(1);
@@ -179,11 +179,14 @@ impl<'o> Transfer<'o> {
                 total.up += stats.upload_rate;
                 total.peers += stats.peers as u64;
             }
+            let peers = self.torrents.iter().flat_map(Torrent::peers);
+            total.sources.extend(peers.map(|peer| peer.source));
             Snapshot {
                 phase: Phase::Transferring {
                     down_bps: total.down,
                     up_bps: total.up,
                     peers: total.peers,
+                    sources: total.sources,
                 },
                 done: total.done,
                 total: total.wanted,
@@ -241,4 +244,5 @@ struct Totals {
     down: u64,
     up: u64,
     peers: u64,
+    sources: Sources,
 }

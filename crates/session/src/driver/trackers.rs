@@ -148,8 +148,8 @@ impl Driver {
         let stats = self.swarm.stats();
         let size = self.shared.info.geometry().total_size();
         let have = self.shared.pieces.lock().have_bytes();
-        let mut request =
-            AnnounceRequest::new(self.shared.info_hash, self.shared.peer_id, self.core.port);
+        let port = self.core.public_port();
+        let mut request = AnnounceRequest::new(self.shared.info_hash, self.shared.peer_id, port);
         request.uploaded = stats.uploaded - self.trackers.base.uploaded;
         request.downloaded = stats.downloaded - self.trackers.base.downloaded;
         request.left = size - have;

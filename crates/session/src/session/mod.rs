@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use headwater_metainfo::{Info, InfoHash, Metainfo, PeerId};
 use headwater_store::{Pool, StorageError};
+use headwater_swarm::Discovery;
 use headwater_wire::ReadBuffers;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -24,7 +25,10 @@ use crate::add::{Add, Options};
 use crate::disk::DiskPool;
 use crate::event::Listeners;
 use crate::limit::Bucket;
+use crate::lsd::Lsd;
 use crate::peer::Dialler;
+#[cfg(feature = "portmap")]
+use crate::portmap::{PortMapper, PortMapping};
 use crate::torrent::{Control, Origin, Pieces, Shared, Whereabouts};
 use crate::{AddError, Events, ResumePolicy, Source, Torrent, driver, generate_peer_id};
 
@@ -74,6 +78,11 @@ pub(crate) struct Core {
     /// Where we listen; 0 if we do not.
     pub(crate) port: u16,
     pub(crate) client: String,
+    /// How any torrent may find peers.
+    pub(crate) discovery: Discovery,
+    pub(crate) lsd: Lsd,
+    #[cfg(feature = "portmap")]
+    pub(crate) port_mapper: PortMapper,
     pub(crate) download_limit: Arc<Bucket>,
     pub(crate) upload_limit: Arc<Bucket>,
     pub(crate) buffers: ReadBuffers,
@@ -132,6 +141,13 @@ impl Session {
     /// The addresses on which it listens.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.0.addresses
+    }
+
+    /// The port of the gateway that leads to ours, if it was [asked](SessionBuilder::port_mapping) for one and has granted it.
+    /// Trackers are told that one. Needs the feature `portmap`.
+    #[cfg(feature = "portmap")]
+    pub fn port_mapping(&self) -> Option<PortMapping> {
+        self.0.core.port_mapper.mapping()
     }
 
     /// Adds a torrent: a path, a URL, bytes, or a [`Metainfo`]. Takes options; await it.
@@ -222,6 +238,9 @@ impl Session {
         if tokio::time::timeout(bound, goodbyes).await.is_err() {
             tracing::warn!("some torrents did not end in time");
         }
+        // It has been at it since the beginning.
+        #[cfg(feature = "portmap")]
+        self.0.core.port_mapper.closed().await;
     }
 
     /// The addresses of this machine that it is bound to.
@@ -289,6 +308,17 @@ impl Session {
     }
 }
 
+impl Core {
+    /// The port at which peers reach us from outside: the gateway's, if it has one for us.
+    pub(crate) fn public_port(&self) -> u16 {
+        #[cfg(feature = "portmap")]
+        if let Some(mapping) = self.port_mapper.mapping() {
+            return mapping.external_port.get();
+        }
+        self.port
+    }
+}
+
 impl Defaults {
     fn origin(
         &self,
@@ -311,6 +341,7 @@ impl Defaults {
                 state: options.state,
                 sequential: options.sequential,
                 super_seeding: options.super_seeding,
+                discovery: options.discovery,
                 max_peers: options.max_peers,
                 peers: options.peers,
                 revision: 1,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use headwater_metainfo::{FileEntry, FileIndex, Info, InfoHash, PeerId, PieceIndex, SafePath};
 use headwater_store::Contents;
-use headwater_swarm::{PeerSnapshot, Stats as SwarmStats, SuperSeeding};
+use headwater_swarm::{Discovery, PeerSnapshot, Stats as SwarmStats, SuperSeeding};
 use headwater_tracker::TierSnapshot;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -71,6 +71,7 @@ pub(crate) struct Control {
     pub(crate) priorities: u64,
     pub(crate) sequential: bool,
     pub(crate) super_seeding: SuperSeeding,
+    pub(crate) discovery: Discovery,
     pub(crate) max_peers: Option<usize>,
     /// Peers to connect to; the loop takes them.
     pub(crate) peers: Vec<SocketAddr>,

@@ -7,6 +7,7 @@ mod exchange;
 mod faults;
 mod net;
 mod operations;
+mod pex;
 mod places;
 mod policies;
 mod queues;

@@ -9,6 +9,7 @@ use headwater_wire::extension::{ExtendedHandshake, ExtensionIds, HANDSHAKE_ID};
 use headwater_wire::{Message, allowed_fast_set};
 
 use super::Torrent;
+use super::pex::PEX_ID;
 use super::receive::Verdict;
 use crate::peer::Peer;
 use crate::{Direction, Event, PeerKey, PeerSource};
@@ -26,8 +27,10 @@ impl Torrent {
     /// Our extended handshake.
     fn extended_handshake(&self, peer: &Peer) -> Message {
         let upload_only = self.is_upload_only_to(peer);
+        let mut extensions = ExtensionIds::from_iter([(DONT_HAVE, DONT_HAVE_ID)]);
+        self.offer_pex(peer, &mut extensions);
         let handshake = ExtendedHandshake {
-            extensions: ExtensionIds::from_iter([(DONT_HAVE, DONT_HAVE_ID)]),
+            extensions,
             client: Some(self.client.clone()).filter(|client| !client.is_empty()),
             port: self.listen_port.filter(|&port| port != 0),
             request_queue: Some(self.limits.offered_requests),
@@ -69,6 +72,7 @@ impl Torrent {
         let upload_only = self.is_upload_only_to(peer);
         if let Some(peer) = self.peers.get_mut(key) {
             peer.told_upload_only = upload_only;
+            peer.exchange.is_offered |= self.discovery.pex;
             self.out.send(now, peer, message);
         }
     }
@@ -88,6 +92,7 @@ impl Torrent {
                     return self.receive_dont_have(now, key, piece);
                 }
             }
+            PEX_ID => self.receive_pex(now, key, payload),
             // We announced nothing else.
             _ => {}
         }
@@ -109,6 +114,9 @@ impl Torrent {
         if let Some(upload_only) = handshake.upload_only {
             peer.extensions.upload_only = upload_only;
         }
+        if let Some(prefers_encryption) = handshake.prefers_encryption {
+            peer.extensions.prefers_encryption = prefers_encryption;
+        }
         if let Some(reqq) = handshake.request_queue {
             peer.requests.set_reqq(reqq, &self.limits);
         }
@@ -121,7 +129,9 @@ impl Torrent {
         if let Some(address) = listens {
             self.list.add(now, address, PeerSource::Incoming);
             self.link(now, key, address);
+            self.learn_contact(key, address);
         }
+        self.schedule_pex(now, key);
         self.drop_if_redundant(now, key);
     }
 

@@ -11,12 +11,15 @@ mod endgame;
 mod extended;
 mod invariants;
 mod offers;
+mod pex;
 mod promptness;
 mod receive;
 mod relief;
 mod super_seeding;
 mod timeout;
 mod upload;
+
+pub(crate) use pex::Exchange;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -29,6 +32,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 
 use crate::bans::Bans;
 use crate::choker;
+use crate::contacts::Contacts;
 use crate::peer::Peer;
 use crate::peer_list::PeerList;
 use crate::peers::Peers;
@@ -37,7 +41,9 @@ use crate::priorities::Priorities;
 use crate::rate::Rate;
 use crate::smart_ban::SmartBan;
 use crate::super_seed::Seeding;
-use crate::{Action, Activity, Config, Event, Limits, PeerKey, PeerSnapshot, Priority, Stats};
+use crate::{
+    Action, Activity, Config, Discovery, Event, Limits, PeerKey, PeerSnapshot, Priority, Stats,
+};
 
 /// One torrent's part in its swarm: it decides whom to connect to, what to ask of whom, whom to serve and whom to ban.
 ///
@@ -107,6 +113,8 @@ pub struct Torrent {
     found_by_others: bool,
     peers: Peers,
     list: PeerList,
+    contacts: Contacts,
+    discovery: Discovery,
     bans: Bans,
     smart_ban: SmartBan,
     rng: Xoshiro256PlusPlus,
@@ -211,6 +219,8 @@ impl Torrent {
                 mode: config.super_seeding,
                 ..Seeding::default()
             },
+            contacts: Contacts::default(),
+            discovery: config.discovery,
             bans: Bans::default(),
             smart_ban: SmartBan::default(),
             rng: Xoshiro256PlusPlus::seed_from_u64(config.seed),
