@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser};
 
+use headwater_metainfo::HostPort;
+
 use crate::units;
 use crate::verbs::Verb;
 
@@ -78,6 +80,12 @@ pub(crate) struct Network {
     /// Ask no trackers
     #[arg(long)]
     pub(crate) no_trackers: bool,
+    /// Do not look for peers in the distributed hash table (DHT), and be none of its nodes
+    #[arg(long)]
+    pub(crate) no_dht: bool,
+    /// Enter the DHT through this node, not through the usual ones; repeatable
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with = "no_dht")]
+    pub(crate) dht_bootstrap: Vec<HostPort>,
     /// Do not let peers tell each other of peers
     #[arg(long)]
     pub(crate) no_pex: bool,

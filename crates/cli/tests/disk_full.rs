@@ -15,7 +15,14 @@ use headwater_metainfo::{Metainfo, PieceIndex};
 use headwater_store::{FileOptions, FileStorage, ResumeData, Storage};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-const LOCAL: [&str; 5] = ["--bind", "127.0.0.1", "--port", "0", "--no-trackers"];
+const LOCAL: [&str; 6] = [
+    "--bind",
+    "127.0.0.1",
+    "--port",
+    "0",
+    "--no-trackers",
+    "--no-dht",
+];
 const MIB: usize = 1 << 20;
 
 /// A disk of a few MiB.

@@ -15,9 +15,16 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 /// Loopback only, any port, no trackers.
-const ALONE: [&str; 5] = ["--bind", "127.0.0.1", "--port", "0", "--no-trackers"];
+const ALONE: [&str; 6] = [
+    "--bind",
+    "127.0.0.1",
+    "--port",
+    "0",
+    "--no-trackers",
+    "--no-dht",
+];
 /// Loopback only, any port.
-const LOCAL: [&str; 4] = ["--bind", "127.0.0.1", "--port", "0"];
+const LOCAL: [&str; 5] = ["--bind", "127.0.0.1", "--port", "0", "--no-dht"];
 
 /// A folder with data and the torrent of it, `album.torrent`.
 fn with_album(trackers: &[String]) -> Place {
@@ -475,6 +482,7 @@ fn a_port_in_use_is_told() {
             verb,
             "album.torrent",
             "--no-trackers",
+            "--no-dht",
             "--bind",
             "127.0.0.1",
             "--port",
@@ -493,6 +501,7 @@ fn an_address_of_another_machine_is_told() {
         "seed",
         "album.torrent",
         "--no-trackers",
+        "--no-dht",
         "--bind",
         "192.0.2.1",
         "--port",

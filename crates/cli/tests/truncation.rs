@@ -62,7 +62,14 @@ async fn cut_while_serving(
 ) -> usize {
     let file = place.write("file.bin", data);
     let torrent = Metainfo::from_bytes(&place.read("file.bin.torrent")).unwrap();
-    let local = ["--bind", "127.0.0.1", "--port", "0", "--no-trackers"];
+    let local = [
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--no-trackers",
+        "--no-dht",
+    ];
     let mut seed = place.start([&["seed", "file.bin.torrent"], &local[..]].concat());
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, seed.port() as u16));
     seed.event("checked");
@@ -117,7 +124,8 @@ async fn leech(
 ) -> (Session, Torrent) {
     let builder = Session::builder()
         .port(0)
-        .bind(Ipv4Addr::new(127, 0, 1, number));
+        .bind(Ipv4Addr::new(127, 0, 1, number))
+        .dht(false);
     let session = builder.disk_threads(1).start().await.unwrap();
     let failures = failed.clone();
     let torrent = session

@@ -41,7 +41,7 @@ fn options_of_features_that_are_not_there_are_absent() {
     let help = ["download", "seed", "create", "magnet"]
         .map(|verb| place.ok([verb, "--help"]))
         .concat();
-    for option in ["--no-dht", "--no-utp", "--v2", "--hybrid", "--fetch"] {
+    for option in ["--no-utp", "--v2", "--hybrid", "--fetch"] {
         assert!(!help.contains(option), "{option}");
     }
 }

@@ -89,6 +89,7 @@
 #![forbid(unsafe_code)]
 
 mod add;
+pub mod dht;
 mod disk;
 mod driver;
 mod error;
@@ -105,6 +106,7 @@ mod session;
 mod source;
 mod state;
 mod torrent;
+mod udp;
 
 pub use add::Add;
 pub use error::{

@@ -28,6 +28,13 @@ pub(crate) fn random_u64() -> u64 {
     getrandom::u64().expect("the system has a random source")
 }
 
+/// Random bytes from the system's source, from which others cannot be guessed.
+pub(crate) fn random_seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).expect("the system has a random source");
+    seed
+}
+
 /// Every character is as likely as the others: what does not divide evenly is thrown again.
 fn random_character() -> u8 {
     loop {

@@ -13,7 +13,7 @@ const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
 async fn session(addresses: &[IpAddr]) -> Session {
-    let builder = Session::builder().port(0);
+    let builder = Session::builder().port(0).dht(false);
     let builder = addresses.iter().fold(builder, |it, ip| it.bind(*ip));
     builder.start().await.unwrap()
 }

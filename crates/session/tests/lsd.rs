@@ -120,6 +120,7 @@ async fn peers_say_how_they_were_found() {
     let other = Session::builder()
         .port(0)
         .bind(Ipv4Addr::LOCALHOST)
+        .dht(false)
         .lsd(false);
     let other = other.start().await.unwrap();
     let other_dir = tempfile::tempdir().unwrap();

@@ -104,7 +104,7 @@ pub use error::{Operation, StorageError, StorageErrorKind, StoreError};
 pub use file::{Allocation, FileOptions, FileStorage, Leftovers, Pool, PoolOptions};
 pub use memory::MemoryStorage;
 pub use pieces::{Checkpoint, Completed, Options, PieceCheck, PieceStore};
-pub use resume::{MAX_RESUME_SIZE, ResumeData, ResumeError, Trusted};
+pub use resume::{MAX_RESUME_SIZE, ResumeData, ResumeError, Trusted, replace_file};
 pub use storage::{FileStamp, Step, Storage};
 
 #[cfg(doctest)]

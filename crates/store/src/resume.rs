@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use headwater_metainfo::{Bitfield, FileIndex, InfoHash, PieceIndex, SafePath};
 
 use crate::{Checkpoint, FileStamp};
+pub use file::replace_file;
 pub use validate::Trusted;
 
 /// Largest resume data that is read: 64 MiB.

@@ -118,6 +118,8 @@ pub enum Event {
     },
     /// A peer told about its extensions and its client (BEP 10).
     PeerIdentified(PeerKey),
+    /// A peer says that a node of the DHT is there (BEP 5). Told only where [`Discovery`](crate::Discovery) allows it.
+    DhtNode(SocketAddr),
     /// The last piece that was wanted is there, or the last one that was missing is no longer wanted.
     Complete,
 }

@@ -55,6 +55,8 @@ pub(crate) struct Peer {
     pub(crate) reserved: Reserved,
     pub(crate) extensions: Extensions,
     pub(crate) exchange: Exchange,
+    /// It has told where its node of the DHT is.
+    pub(crate) told_dht_port: bool,
     /// Addresses in the peer list that stand for this peer.
     pub(crate) listed: SmallVec<[SocketAddr; 1]>,
     pub(crate) connected_at: Instant,
@@ -126,6 +128,7 @@ impl Peer {
             reserved: connected.handshake.reserved.common(ours),
             extensions: Extensions::default(),
             exchange: Exchange::default(),
+            told_dht_port: false,
             listed: SmallVec::new(),
             connected_at: now,
             last_received: now,

@@ -21,7 +21,14 @@ const POLL: Duration = Duration::from_millis(5);
 /// The peer that asks for what it likes would be refused by a seed that finds itself alone and hides what it has.
 const SEED: [&str; 3] = ["seed", "--super-seeding", "off"];
 /// The network that a test may use.
-pub(super) const LOCAL: [&str; 5] = ["--bind", "127.0.0.1", "--port", "0", "--no-trackers"];
+pub(super) const LOCAL: [&str; 6] = [
+    "--bind",
+    "127.0.0.1",
+    "--port",
+    "0",
+    "--no-trackers",
+    "--no-dht",
+];
 
 /// The program, and how many descriptors it gets.
 pub(super) struct Program {

@@ -113,7 +113,14 @@ impl Download {
         let mut command = Command::new(&self.program);
         command
             .args(["download", "crash.torrent", "--dir", "target"])
-            .args(["--bind", "127.0.0.1", "--port", "0", "--no-trackers"])
+            .args([
+                "--bind",
+                "127.0.0.1",
+                "--port",
+                "0",
+                "--no-trackers",
+                "--no-dht",
+            ])
             .args(&self.arguments)
             .current_dir(&self.folder)
             .env("XDG_STATE_HOME", self.folder.join("state"));
@@ -142,7 +149,14 @@ fn start_seed(program: &Path, folder: &Path) -> anyhow::Result<(Process, u64)> {
     let mut command = Command::new(program);
     command
         .args(["seed", "--json", "crash.torrent", "--dir", "seed"])
-        .args(["--bind", "127.0.0.1", "--port", "0", "--no-trackers"])
+        .args([
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--no-trackers",
+            "--no-dht",
+        ])
         .current_dir(folder)
         .env("XDG_STATE_HOME", folder.join("seed-state"));
     let mut seed = Process::start(&mut command, folder.join("seed.log"))?;

@@ -62,6 +62,7 @@ impl Download {
         let seed = Session::builder()
             .port(0)
             .bind(Ipv4Addr::LOCALHOST)
+            .dht(false)
             .start()
             .await?;
         let layout = sample.metainfo.info().layout();
@@ -117,6 +118,7 @@ impl Download {
         let session = Session::builder()
             .port(0)
             .bind(Ipv4Addr::LOCALHOST)
+            .dht(false)
             .sync_policy(SyncPolicy::Interval(self.interval))
             .write_back_bytes(self.write_back_bytes)
             .disk_threads(2)

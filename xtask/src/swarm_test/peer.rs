@@ -56,6 +56,7 @@ impl Peer {
         let session = Session::builder()
             .port(0)
             .bind(role.address(number))
+            .dht(false)
             .upload_limit(bytes(limits.up))
             .download_limit(bytes(limits.down))
             .start()

@@ -70,6 +70,37 @@ pub(crate) enum Event<'a> {
     },
     /// A tracker did not answer, or not well.
     TrackerError { tracker: &'a str, message: String },
+    /// A node of the DHT answered.
+    Pong {
+        address: SocketAddr,
+        id: String,
+        elapsed_ms: u64,
+    },
+    /// A peer of a torrent, found in the DHT.
+    Peer { address: SocketAddr },
+    /// The search for peers is over.
+    Found { peers: usize, nodes: u32 },
+    /// An item of the DHT.
+    Item {
+        target: String,
+        /// As text, if it is a string and that is text.
+        text: Option<&'a str>,
+        /// Hexadecimal, as it is stored.
+        bencoded: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<i64>,
+    },
+    /// An item was stored with some nodes.
+    Stored {
+        target: String,
+        nodes: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<i64>,
+    },
     /// Something failed.
     Error { message: &'a str },
 }

@@ -35,7 +35,7 @@ pub(crate) fn add_failure(place: &str, error: AddError) -> Failure {
 }
 
 /// Why a session cannot start.
-pub(super) fn session_failure(error: &SessionError) -> Failure {
+pub(crate) fn session_failure(error: &SessionError) -> Failure {
     match error {
         SessionError::AddrInUse(address) => Failure::failed(format_args!(
             "cannot listen on {address}: the port is in use; choose another with --port, or 0 for any"

@@ -11,7 +11,7 @@ use futures_util::stream::{SelectAll, StreamExt};
 use headwater_session::{Detail, Event as TorrentEvent, Events, Session, State, Torrent};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout_at};
 
-pub(crate) use self::failure::add_failure;
+pub(crate) use self::failure::{add_failure, session_failure};
 pub(crate) use self::open::open;
 
 use self::trackers::Trackers;

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use headwater_session::dht::DhtStatus;
 use headwater_session::{
     ResumePolicy, Session, SessionBuilder, SessionError, SyncPolicy, default_state_dir,
 };
@@ -30,6 +31,12 @@ pub(crate) async fn open(
         None => on_a_usual_port(&builder).await,
     };
     let session = session.map_err(|error| session_failure(&error))?;
+    if session.dht().stats().status == DhtStatus::PortInUse {
+        let port = session.port();
+        output.warning(format_args!(
+            "another program has the UDP port {port}, so peers are not looked for in the DHT; choose another with --port"
+        ));
+    }
     tracing::info!(addresses = ?session.local_addrs(), "listening");
     output.event(&Event::Listening {
         port: session.port(),
@@ -39,15 +46,18 @@ pub(crate) async fn open(
     Ok(session)
 }
 
+/// The first that is free of both kinds, or of TCP alone if there is none.
 async fn on_a_usual_port(builder: &SessionBuilder) -> Result<Session, SessionError> {
-    let mut ports = USUAL_PORTS;
-    loop {
-        let port = ports.next().unwrap_or_default();
-        match builder.clone().port(port).start().await {
-            Err(SessionError::AddrInUse(_)) if !ports.is_empty() => {}
-            outcome => return outcome,
+    for needs_udp in [true, false] {
+        for port in USUAL_PORTS {
+            let builder = builder.clone().port(port).needs_udp(needs_udp);
+            match builder.start().await {
+                Err(SessionError::AddrInUse(_)) => {}
+                outcome => return outcome,
+            }
         }
     }
+    builder.clone().port(*USUAL_PORTS.end()).start().await
 }
 
 fn builder(network: &Network) -> SessionBuilder {
@@ -56,6 +66,7 @@ fn builder(network: &Network) -> SessionBuilder {
         .trackers(!network.no_trackers)
         .pex(!network.no_pex)
         .lsd(!network.no_lsd)
+        .dht(!network.no_dht)
         .download_limit(network.max_down.unwrap_or(0))
         .upload_limit(network.max_up.unwrap_or(0))
         .resume_policy(default_state_dir().map_or(ResumePolicy::Off, ResumePolicy::Folder));
@@ -65,6 +76,9 @@ fn builder(network: &Network) -> SessionBuilder {
     }
     for address in &network.bind {
         builder = builder.bind(*address);
+    }
+    if !network.dht_bootstrap.is_empty() {
+        builder = builder.dht_bootstrap(network.dht_bootstrap.iter().cloned());
     }
     match network.max_peers {
         Some(max_peers) => builder.max_peers(max_peers.into()),

@@ -2,6 +2,7 @@
 
 mod completions;
 mod create;
+mod dht;
 mod download;
 mod magnet;
 mod man;
@@ -30,6 +31,7 @@ pub(crate) enum Verb {
     Magnet(magnet::Magnet),
     Tracker(tracker::Tracker),
     Scrape(scrape::Scrape),
+    Dht(dht::Dht),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -45,6 +47,7 @@ pub(crate) fn run(verb: Verb, output: &Output) -> Result {
         Verb::Magnet(verb) => verb.run(output),
         Verb::Tracker(verb) => with_runtime(|interrupt| verb.run(output, interrupt)),
         Verb::Scrape(verb) => with_runtime(|interrupt| verb.run(output, interrupt)),
+        Verb::Dht(verb) => with_runtime(|interrupt| verb.run(output, interrupt)),
         Verb::Completions(verb) => verb.run(output),
         Verb::Man(verb) => verb.run(output),
     }

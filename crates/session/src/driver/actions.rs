@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use headwater_swarm::{Action, Connected, Direction, Event as SwarmEvent, PeerKey, PeerSource};
 
-use super::{Driver, Input, reserved};
+use super::{Driver, Input};
 use crate::disk::Op;
 use crate::limit::Limiter;
 use crate::peer::{
@@ -75,6 +75,7 @@ impl Driver {
             SwarmEvent::PeerBanned {
                 address, peer_id, ..
             } => tracing::warn!(%address, %peer_id, "banned: it sent corrupt data"),
+            SwarmEvent::DhtNode(address) => self.heard_of_dht_node(*address),
             SwarmEvent::Complete => {}
         }
     }
@@ -111,7 +112,7 @@ impl Driver {
     fn dial(&mut self, address: SocketAddr, source: PeerSource) {
         while self.dials.try_join_next().is_some() {}
         let hello = Hello {
-            reserved: reserved(),
+            reserved: self.swarm.reserved(),
             info_hash: self.shared.info_hash,
             peer_id: self.shared.peer_id,
         };

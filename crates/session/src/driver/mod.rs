@@ -6,6 +6,7 @@
 
 mod actions;
 mod checks;
+mod dht;
 mod discovery;
 mod disk;
 mod doubt;
@@ -23,6 +24,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use headwater_dht::{LookupId, LookupStats};
 use headwater_metainfo::{Bitfield, FileIndex, PieceIndex};
 use headwater_store::{
     Options as StoreOptions, PieceStore, ResumeData, Storage, StorageError, StoreError,
@@ -43,6 +45,7 @@ use crate::torrent::{CheckOrder, Control, Shared, Torrent};
 use crate::{Event, ResumePolicy, TorrentError};
 
 use checks::Checks;
+use dht::DhtSchedule;
 use files::Files;
 use gather::Gather;
 use lifecycle::Life;
@@ -117,13 +120,20 @@ pub(crate) enum Input {
     Released,
     /// A peer was found otherwise than by a tracker.
     Found(SocketAddr, PeerSource),
+    /// A lookup in the DHT has come to its end.
+    DhtSearched(LookupId, LookupStats),
 }
 
-/// The extensions that our handshakes announce.
-pub(crate) fn reserved() -> Reserved {
-    Reserved::default()
+/// The extensions that our handshakes announce; with those of peers who may find each other through the DHT, that as well.
+pub(crate) fn reserved(uses_dht: bool) -> Reserved {
+    let reserved = Reserved::default()
         .with_fast_extension()
-        .with_extension_protocol()
+        .with_extension_protocol();
+    if uses_dht {
+        reserved.with_dht()
+    } else {
+        reserved
+    }
 }
 
 /// Starts a torrent's loop.
@@ -185,6 +195,7 @@ struct Driver {
     read_only: bool,
     /// Local discovery knows of it.
     is_local: bool,
+    dht: DhtSchedule,
     inputs: mpsc::UnboundedSender<Input>,
     reports: mpsc::Sender<Report>,
     report_receiver: mpsc::Receiver<Report>,
@@ -265,6 +276,7 @@ impl Driver {
             },
             read_only: parts.read_only,
             is_local: false,
+            dht: DhtSchedule::default(),
             swarm: new_swarm(&core, &shared, beginning.have, beginning.partial),
             store,
             lane,
@@ -335,6 +347,7 @@ impl Driver {
         self.reconcile(now);
         self.drain(now);
         self.show_locally();
+        self.search_dht(now);
         self.announce(now);
         self.save_if_due(now);
         self.publish_if_due(now);
@@ -345,6 +358,7 @@ impl Driver {
         let times = [
             self.swarm.poll_timeout(),
             self.trackers.poll_timeout(),
+            self.next_dht_search(),
             self.publisher.due(),
             self.saving.due(),
             self.gather.due(),
@@ -384,6 +398,7 @@ impl Driver {
             Input::NotRearranged => self.not_rearranged(),
             Input::Released => self.life.released(),
             Input::Found(address, source) => self.found(now, address, source),
+            Input::DhtSearched(lookup, stats) => self.dht_searched(now, lookup, stats),
         }
     }
 
@@ -446,6 +461,6 @@ fn new_swarm(
         ..Config::new(shared.info_hash, shared.peer_id, shared.info.geometry())
     };
     let swarm = headwater_swarm::Torrent::new(now(), config);
-    debug_assert_eq!(swarm.reserved(), reserved());
+    debug_assert_eq!(swarm.reserved(), reserved(false));
     swarm
 }

@@ -80,7 +80,7 @@ impl Acceptor {
     fn find(&self, info_hash: InfoHash) -> Option<(Hello, mpsc::UnboundedSender<Input>)> {
         let torrent = self.torrents.find(info_hash)?;
         let hello = Hello {
-            reserved: driver::reserved(),
+            reserved: driver::reserved(torrent.uses_dht()),
             info_hash,
             peer_id: torrent.peer_id(),
         };

@@ -4,29 +4,37 @@ use std::net::{IpAddr, SocketAddr};
 #[cfg(feature = "portmap")]
 use std::num::NonZeroU16;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_metainfo::PeerId;
+use headwater_metainfo::{HostPort, PeerId};
 use headwater_store::{Pool, PoolOptions};
 use headwater_swarm::Discovery;
 use headwater_tracker::{Client, ClientOptions};
 use headwater_wire::ReadBuffers;
-use tokio::sync::Semaphore;
+use tokio::net::UdpSocket;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::accept::Acceptor;
-use super::{Core, Defaults, Inner, Registry, Session, descriptors, listener};
+use super::ports::{self, Ports};
+use super::{Core, Defaults, Inner, Registry, Session, descriptors};
+use crate::dht::{self, Beginning, Dht, Keeper, Place};
 use crate::disk::DiskPool;
 use crate::limit::Bucket;
 use crate::lsd::{Lsd, Scope};
 use crate::peer::Dialler;
+use crate::peer_id::random_seed;
 #[cfg(feature = "portmap")]
 use crate::portmap::{PortMapper, Routers};
 use crate::{ResumePolicy, SessionError};
 
 /// Connections at most that are being made at a time, of all torrents together.
 const HALF_OPEN: usize = 100;
+
+/// What nodes of the DHT call us: Headwater, and its version.
+const VERSION: [u8; 4] = *b"HW\x01\x00";
 
 /// When pieces that were downloaded are made durable, so that they survive the machine losing power, and
 /// [resume data](crate::ResumePolicy) is saved that claims them. A killed process alone loses nothing: written pieces are with the
@@ -71,6 +79,11 @@ pub struct SessionBuilder {
     trackers: bool,
     discovery: Discovery,
     lsd_on_loopback: bool,
+    dht_bootstrap: Option<Vec<HostPort>>,
+    dht_state: Option<PathBuf>,
+    dht_restrict_addresses: Option<bool>,
+    dht_read_only: bool,
+    needs_udp: bool,
     #[cfg(feature = "portmap")]
     port_mapping: bool,
     resume: ResumePolicy,
@@ -97,6 +110,11 @@ impl Default for SessionBuilder {
             trackers: true,
             discovery: Discovery::ALL,
             lsd_on_loopback: false,
+            dht_bootstrap: None,
+            dht_state: None,
+            dht_restrict_addresses: None,
+            dht_read_only: false,
+            needs_udp: false,
             #[cfg(feature = "portmap")]
             port_mapping: false,
             resume: ResumePolicy::Off,
@@ -203,6 +221,43 @@ impl SessionBuilder {
         self.with(|options| options.lsd_on_loopback = loopback)
     }
 
+    /// Whether there is a node of the DHT (BEP 5), at the port on which it listens; there is one unless this says otherwise. Private
+    /// torrents never use it. Not without [listening](Self::listen), and not if the UDP port is [taken](Self::needs_udp).
+    ///
+    /// It sends nothing before a torrent or [`Session::dht`] needs it. Of several addresses of one family, it uses the first.
+    pub fn dht(self, dht: bool) -> Self {
+        self.with(|options| options.discovery.dht = dht)
+    }
+
+    /// Nodes through which it finds others, in place of [the usual ones](dht::DEFAULT_ROUTERS). Those are never asked if only loopback
+    /// addresses are [bound](Self::bind).
+    pub fn dht_bootstrap(self, nodes: impl IntoIterator<Item = HostPort>) -> Self {
+        self.with(|options| options.dht_bootstrap = Some(nodes.into_iter().collect()))
+    }
+
+    /// The file in which the DHT's nodes are kept until the next start. Unless given, `dht.state` in the folder of the
+    /// [resume data](Self::resume_policy), if there is one.
+    pub fn dht_state(self, path: impl Into<PathBuf>) -> Self {
+        self.with(|options| options.dht_state = Some(path.into()))
+    }
+
+    /// Whether only one node at each IP address and few of each network are believed in, and queries of each address are limited; so
+    /// it is unless this says otherwise, or only loopback addresses are [bound](Self::bind).
+    pub fn dht_restrict_addresses(self, restrict: bool) -> Self {
+        self.with(|options| options.dht_restrict_addresses = Some(restrict))
+    }
+
+    /// Whether the DHT's node only asks, and answers nobody (BEP 43): for those who soon leave again, or cannot be reached.
+    pub fn dht_read_only(self, read_only: bool) -> Self {
+        self.with(|options| options.dht_read_only = read_only)
+    }
+
+    /// Whether it is an error ([`SessionError::AddrInUse`]) if the UDP port beside the listener is taken and the DHT is wanted.
+    /// Otherwise the session goes on [without](dht::DhtStatus::PortInUse). A port that the system chooses is free of both kinds.
+    pub fn needs_udp(self, needs_udp: bool) -> Self {
+        self.with(|options| options.needs_udp = needs_udp)
+    }
+
     /// Whether the gateway of the network is asked, by UPnP, PCP or NAT-PMP, to let peers in at our port; not unless this says so. It
     /// is given back at the [end](Session::shutdown). Needs the feature `portmap`.
     #[cfg(feature = "portmap")]
@@ -221,22 +276,16 @@ impl SessionBuilder {
     }
 
     /// Binds the port and starts. Must be called inside of a tokio runtime.
-    #[expect(
-        clippy::unused_async,
-        reason = "callers must not depend on that nothing is waited for"
-    )]
     pub async fn start(self) -> Result<Session, SessionError> {
-        let listeners = if self.listen {
-            listener::bind(&self.bind, self.port)?
-        } else {
-            Vec::new()
-        };
-        let addresses: Vec<_> = listeners
-            .iter()
-            .filter_map(|listener| listener.local_addr().ok())
-            .collect();
+        let Ports {
+            listeners,
+            addresses,
+            udp,
+        } = self.bind_ports()?;
         let port = addresses.first().map_or(0, SocketAddr::port);
-        let core = Arc::new(self.core(port, &addresses)?);
+        let closing = CancellationToken::new();
+        let (dht, dht_closed) = self.start_dht(port, udp, &closing).await;
+        let core = Arc::new(self.core(port, &addresses, dht, closing)?);
         let torrents = Registry::default();
         for listener in listeners {
             let acceptor = Acceptor::new(core.clone(), torrents.clone());
@@ -247,6 +296,7 @@ impl SessionBuilder {
             core,
             torrents,
             addresses,
+            dht_closed,
             defaults: Defaults {
                 peer_id: self.peer_id,
                 max_peers: self.max_peers,
@@ -260,8 +310,13 @@ impl SessionBuilder {
         not(feature = "portmap"),
         expect(unused_variables, reason = "nobody is asked")
     )]
-    fn core(&self, port: u16, addresses: &[SocketAddr]) -> Result<Core, SessionError> {
-        let closing = CancellationToken::new();
+    fn core(
+        &self,
+        port: u16,
+        addresses: &[SocketAddr],
+        dht: Dht,
+        closing: CancellationToken,
+    ) -> Result<Core, SessionError> {
         let disk = DiskPool::start(self.disk_threads).map_err(SessionError::Thread)?;
         let (max_connections, files) = descriptors::fit(self.max_connections, self.files);
         Ok(Core {
@@ -277,6 +332,7 @@ impl SessionBuilder {
             client: self.client.clone(),
             discovery: self.discovery,
             lsd: self.start_lsd(port, &closing),
+            dht,
             #[cfg(feature = "portmap")]
             port_mapper: self.start_port_mapper(port, addresses, &closing),
             download_limit: Arc::new(Bucket::new(self.download_limit)),
@@ -289,6 +345,85 @@ impl SessionBuilder {
             shutdown_timeout: self.shutdown_timeout,
             closing,
         })
+    }
+
+    fn bind_ports(&self) -> Result<Ports, SessionError> {
+        if !self.listen {
+            return Ok(Ports::default());
+        }
+        let udp = match (self.discovery.dht, self.needs_udp) {
+            (false, _) => ports::Udp::Unused,
+            (true, false) => ports::Udp::Wanted,
+            (true, true) => ports::Udp::Needed,
+        };
+        ports::bind(&self.bind, self.port, udp)
+    }
+
+    /// The DHT's node, if there can be one, and the other end of its task.
+    async fn start_dht(
+        &self,
+        port: u16,
+        udp: Option<Result<Vec<Arc<UdpSocket>>, SocketAddr>>,
+        closing: &CancellationToken,
+    ) -> (Dht, Option<watch::Receiver<()>>) {
+        let sockets = match udp {
+            None => return (Dht::Off, None),
+            Some(Err(address)) => {
+                tracing::warn!(%address, "the UDP port is taken: there will be no DHT");
+                return (Dht::PortInUse(address), None);
+            }
+            Some(Ok(sockets)) => sockets,
+        };
+        let place = Place {
+            port,
+            is_chosen: self.port != 0,
+        };
+        let (keeper, state) = Keeper::open(self.dht_file(), place).await;
+        let config = self.dht_config(state);
+        let (node, receivers) = dht::share(&sockets, config);
+        for (socket, receivers) in sockets.into_iter().zip(receivers) {
+            tokio::spawn(receivers.run(socket, closing.clone()));
+        }
+        let task = dht::Task {
+            node: node.clone(),
+            beginning: self.dht_beginning(),
+            keeper,
+            closing: closing.clone(),
+        };
+        (Dht::On(node), Some(task.start()))
+    }
+
+    fn dht_file(&self) -> Option<PathBuf> {
+        match (&self.dht_state, &self.resume) {
+            (Some(path), _) => Some(path.clone()),
+            (None, ResumePolicy::Folder(folder)) => Some(folder.join("dht.state")),
+            (None, _) => None,
+        }
+    }
+
+    fn dht_config(&self, state: headwater_dht::State) -> headwater_dht::Config {
+        headwater_dht::Config {
+            state,
+            read_only: self.dht_read_only,
+            restrict_addresses: self
+                .dht_restrict_addresses
+                .unwrap_or_else(|| !self.is_local()),
+            version: Some(VERSION),
+            ..headwater_dht::Config::new(random_seed())
+        }
+    }
+
+    fn dht_beginning(&self) -> Beginning {
+        match &self.dht_bootstrap {
+            Some(nodes) => Beginning::Nodes(nodes.clone()),
+            None if self.is_local() => Beginning::Nodes(Vec::new()),
+            None => Beginning::Routers(dht::default_routers()),
+        }
+    }
+
+    /// Whether nobody but this machine can reach us.
+    fn is_local(&self) -> bool {
+        !self.bind.is_empty() && self.bind.iter().all(IpAddr::is_loopback)
     }
 
     /// Local discovery, unless nobody could connect to us.

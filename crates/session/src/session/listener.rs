@@ -11,7 +11,7 @@ use crate::SessionError;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;
 /// How often a port that the system chose for one address is tried on the others.
-const ATTEMPTS: usize = 8;
+pub(super) const ATTEMPTS: usize = 8;
 
 /// Binds every address of `addresses` to one port; port 0 lets the system choose one that is free on all of them.
 ///

@@ -4,6 +4,7 @@ mod accept;
 mod builder;
 mod descriptors;
 mod listener;
+mod ports;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -16,12 +17,13 @@ use headwater_store::{Pool, StorageError};
 use headwater_swarm::Discovery;
 use headwater_wire::ReadBuffers;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use builder::{SessionBuilder, SyncPolicy};
 
 use crate::add::{Add, Options};
+use crate::dht::{self, Dht, DhtHandle};
 use crate::disk::DiskPool;
 use crate::event::Listeners;
 use crate::limit::Bucket;
@@ -31,6 +33,9 @@ use crate::peer::Dialler;
 use crate::portmap::{PortMapper, PortMapping};
 use crate::torrent::{Control, Origin, Pieces, Shared, Whereabouts};
 use crate::{AddError, Events, ResumePolicy, Source, Torrent, driver, generate_peer_id};
+
+/// Nodes of the DHT at most that are taken from one torrent.
+const MAX_DHT_NODES: usize = 16;
 
 /// Many torrents behind one port, with limits that they share. A handle, cheap to clone.
 ///
@@ -45,6 +50,8 @@ struct Inner {
     core: Arc<Core>,
     torrents: Registry,
     addresses: Vec<SocketAddr>,
+    /// Closes when the DHT's nodes are kept.
+    dht_closed: Option<watch::Receiver<()>>,
     defaults: Defaults,
     _stop_on_drop: DropGuard,
 }
@@ -81,6 +88,7 @@ pub(crate) struct Core {
     /// How any torrent may find peers.
     pub(crate) discovery: Discovery,
     pub(crate) lsd: Lsd,
+    pub(crate) dht: Dht,
     #[cfg(feature = "portmap")]
     pub(crate) port_mapper: PortMapper,
     pub(crate) download_limit: Arc<Bucket>,
@@ -148,6 +156,11 @@ impl Session {
     #[cfg(feature = "portmap")]
     pub fn port_mapping(&self) -> Option<PortMapping> {
         self.0.core.port_mapper.mapping()
+    }
+
+    /// The session's node of the DHT. There is a handle even if there is no node; it says so.
+    pub fn dht(&self) -> DhtHandle {
+        DhtHandle::new(self.0.core.dht.clone())
     }
 
     /// Adds a torrent: a path, a URL, bytes, or a [`Metainfo`]. Takes options; await it.
@@ -238,7 +251,11 @@ impl Session {
         if tokio::time::timeout(bound, goodbyes).await.is_err() {
             tracing::warn!("some torrents did not end in time");
         }
-        // It has been at it since the beginning.
+        // They have been at it since the beginning.
+        if let Some(closed) = &self.0.dht_closed {
+            // Nothing is ever sent: it is an error once the task is gone.
+            let _ = closed.clone().changed().await;
+        }
         #[cfg(feature = "portmap")]
         self.0.core.port_mapper.closed().await;
     }
@@ -261,6 +278,7 @@ impl Session {
             ..
         } = &*self.0;
         let info = metainfo.info().clone();
+        self.0.core.learn_dht_nodes(&metainfo, options.discovery);
         let info_hash = info.info_hashes().primary();
         torrents.check_free(info_hash)?;
         let pieces = Pieces::new(info.clone(), options.file_priorities(&metainfo)?);
@@ -309,6 +327,30 @@ impl Session {
 }
 
 impl Core {
+    /// Tells the DHT's node of those that a torrent names (BEP 5), in the background.
+    fn learn_dht_nodes(&self, metainfo: &Metainfo, allowed: Discovery) {
+        let of_torrent = Discovery::of_torrent(metainfo.info().is_private());
+        let Some(node) = self.dht.node() else {
+            return;
+        };
+        let names: Vec<_> = metainfo
+            .nodes()
+            .iter()
+            .take(MAX_DHT_NODES)
+            .cloned()
+            .collect();
+        if names.is_empty() || !(self.discovery & allowed & of_torrent).dht {
+            return;
+        }
+        let (node, closing) = (node.clone(), self.closing.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                addresses = dht::resolve(&names) => node.add_nodes(addresses),
+                () = closing.cancelled() => {}
+            }
+        });
+    }
+
     /// The port at which peers reach us from outside: the gateway's, if it has one for us.
     pub(crate) fn public_port(&self) -> u16 {
         #[cfg(feature = "portmap")]

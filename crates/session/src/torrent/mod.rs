@@ -71,6 +71,10 @@ impl Torrent {
         self.shared().whereabouts.lock().resume.clone()
     }
 
+    pub(crate) fn uses_dht(&self) -> bool {
+        self.shared().uses_dht()
+    }
+
     pub(crate) fn inputs(&self) -> &mpsc::UnboundedSender<Input> {
         &self.0.inputs
     }

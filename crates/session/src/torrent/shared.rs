@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     /// Somebody has looked at the peers since they were published.
     pub(crate) peers_asked_for: AtomicBool,
     pub(crate) check: CheckProgress,
+    /// Whether peers may know that we are a node of the DHT. Changed by the loop.
+    uses_dht: AtomicBool,
     control: Mutex<Control>,
     control_changed: Notify,
     status: watch::Sender<Status>,
@@ -174,6 +176,7 @@ impl Shared {
             published: Mutex::default(),
             peers_asked_for: AtomicBool::new(false),
             check: CheckProgress::default(),
+            uses_dht: AtomicBool::new(false),
             control: Mutex::new(origin.control),
             control_changed: Notify::new(),
             status: watch::Sender::default(),
@@ -211,6 +214,14 @@ impl Shared {
     /// The state that the user wants.
     pub(crate) fn state(&self) -> State {
         self.control.lock().state
+    }
+
+    pub(crate) fn uses_dht(&self) -> bool {
+        self.uses_dht.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_uses_dht(&self, uses_dht: bool) {
+        self.uses_dht.store(uses_dht, Ordering::Relaxed);
     }
 
     pub(crate) fn is_told_to_close(&self) -> bool {

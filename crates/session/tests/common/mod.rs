@@ -120,7 +120,8 @@ impl Sample {
 
 /// A session on loopback, at a port that the system chooses.
 pub fn builder() -> SessionBuilder {
-    Session::builder().port(0).bind(Ipv4Addr::LOCALHOST)
+    let builder = Session::builder().port(0).bind(Ipv4Addr::LOCALHOST);
+    builder.dht(false)
 }
 
 pub async fn session() -> Session {

@@ -19,7 +19,7 @@ impl ResumeData {
     /// A symbolic link at `path` is replaced as well.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ResumeError> {
         let path = path.as_ref();
-        save_atomic(path, &self.encode()).map_err(|cause| error("write", path, cause))
+        replace_file(path, &self.encode()).map_err(|cause| error("write", path, cause))
     }
 }
 
@@ -41,7 +41,10 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn save_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Gives a small file new content in one step, and makes that durable: after a crash the old content is there, or the new one.
+///
+/// A symbolic link at `path` is replaced as well.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary_beside(path)?;
     let result = write_durably(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if result.is_err() {

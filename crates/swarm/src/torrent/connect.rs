@@ -264,6 +264,7 @@ impl Torrent {
             self.hide(now, key);
         }
         self.send_extended_handshake(now, key);
+        self.send_dht_port(now, key);
     }
 
     /// Closes a connection of our own accord.

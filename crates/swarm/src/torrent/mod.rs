@@ -5,6 +5,7 @@ mod choking;
 mod connect;
 mod control;
 mod deadlines;
+mod dht;
 mod disk;
 mod download;
 mod endgame;
@@ -115,6 +116,8 @@ pub struct Torrent {
     list: PeerList,
     contacts: Contacts,
     discovery: Discovery,
+    /// Where our node of the DHT is reached.
+    dht_port: Option<u16>,
     bans: Bans,
     smart_ban: SmartBan,
     rng: Xoshiro256PlusPlus,
@@ -221,6 +224,7 @@ impl Torrent {
             },
             contacts: Contacts::default(),
             discovery: config.discovery,
+            dht_port: None,
             bans: Bans::default(),
             smart_ban: SmartBan::default(),
             rng: Xoshiro256PlusPlus::seed_from_u64(config.seed),
@@ -248,11 +252,17 @@ impl Torrent {
         }
     }
 
-    /// The extensions that the driver's handshake must announce: fast (BEP 6) and extended messages (BEP 10).
+    /// The extensions that the driver's handshake must announce: fast (BEP 6) and extended messages (BEP 10), and the DHT (BEP 5) where
+    /// there is [a node](Self::set_dht_port).
     pub fn reserved(&self) -> Reserved {
-        Reserved::default()
+        let reserved = Reserved::default()
             .with_fast_extension()
-            .with_extension_protocol()
+            .with_extension_protocol();
+        if self.shows_dht() {
+            reserved.with_dht()
+        } else {
+            reserved
+        }
     }
 
     /// The next thing to do. Empty it after every call, or batch of calls.

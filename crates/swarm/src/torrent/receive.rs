@@ -52,9 +52,9 @@ impl Torrent {
             Message::Interested => self.receive_interested(now, key),
             Message::NotInterested => self.receive_not_interested(now, key),
             Message::Cancel(block) => self.receive_cancel(now, key, block),
-            // Nothing to do: a sign of life, the port of a DHT node, hashes of v2 torrents that nobody asked for.
+            Message::Port(port) => self.receive_dht_port(key, port),
+            // Nothing to do: a sign of life, hashes of v2 torrents that nobody asked for.
             Message::KeepAlive
-            | Message::Port(_)
             | Message::HashRequest(_)
             | Message::Hashes { .. }
             | Message::HashReject(_)
