@@ -15,7 +15,7 @@ pub use resume::resume;
 pub use swarm::swarm;
 pub use torrent::{magnet, metainfo, paths};
 pub use trackers::{http_tracker, udp_tracker};
-pub use wire::{handshake, wire};
+pub use wire::{handshake, ut_metadata, wire};
 
 /// The body of a fuzz target.
 pub type Target = fn(&[u8]);
@@ -31,5 +31,6 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("resume", resume),
     ("swarm", swarm),
     ("udp_tracker", udp_tracker),
+    ("ut_metadata", ut_metadata),
     ("wire", wire),
 ];
