@@ -3,10 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use headwater_metainfo::{BlockDigest, BlockSpan, PeerId, PieceIndex};
+use headwater_metainfo::{Bitfield, BlockDigest, BlockSpan, PeerId, PieceGeometry, PieceIndex};
 use headwater_wire::{Handshake, Message};
 
-use crate::PeerKey;
+use crate::{PeerKey, Priority};
 
 /// Something that the driver of a [`Torrent`](crate::Torrent) must do. The order of actions is their order in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,13 @@ pub enum Action {
         /// Which.
         piece: PieceIndex,
     },
+    /// All of the metadata has come from peers (BEP 9): hash it, and answer
+    /// [`handle_metadata`](crate::Torrent::handle_metadata) if the hash is the torrent's, else
+    /// [`handle_metadata_failed`](crate::Torrent::handle_metadata_failed). Until then it is not asked for again.
+    CheckMetadata {
+        /// What came, of at most 30 MiB.
+        metadata: Bytes,
+    },
     /// Close a connection. The key is no longer valid; messages that were queued before may still be flushed.
     Disconnect {
         /// Whose.
@@ -88,6 +95,8 @@ pub enum Event {
     PieceVerified(PieceIndex),
     /// A downloaded piece had the wrong hash; it will be downloaded again.
     PieceFailed(PieceIndex),
+    /// What peers sent as metadata had the wrong hash; it is fetched again.
+    MetadataFailed,
     /// A peer was connected.
     PeerConnected {
         /// Its key.
@@ -232,6 +241,34 @@ pub struct Connected {
     pub local_ip: Option<IpAddr>,
     /// Where the address came from.
     pub source: PeerSource,
+}
+
+/// What a torrent turns out to hold when its metadata is there. The other fields are as in [`Config`](crate::Config).
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// The info dictionary's raw bytes, whose hash is the torrent's. Peers are given them.
+    pub metadata: Bytes,
+    /// How its bytes divide.
+    pub geometry: PieceGeometry,
+    /// Pieces that are verified and on disk.
+    pub have: Bitfield,
+    /// Of other pieces, the blocks that are on disk.
+    pub partial: Vec<(PieceIndex, Bitfield)>,
+    /// For each piece; empty stands for [`Priority::NORMAL`] everywhere.
+    pub priorities: Vec<Priority>,
+}
+
+impl Content {
+    /// Nothing is there, and everything is wanted.
+    pub fn new(metadata: Bytes, geometry: PieceGeometry) -> Self {
+        Self {
+            metadata,
+            geometry,
+            have: Bitfield::new(geometry.piece_count()),
+            partial: Vec::new(),
+            priorities: Vec::new(),
+        }
+    }
 }
 
 /// Outcome of checking a piece.

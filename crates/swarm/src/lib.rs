@@ -73,12 +73,13 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | `torrent` | [`Torrent`], one file for each side of it: connections, messages, downloading, deadlines, endgame, relief, uploading, choking, super-seeding, disk, user, time |
+//! | `torrent` | [`Torrent`], one file for each side of it: connections, messages, downloading, deadlines, endgame, relief, uploading, choking, super-seeding, metadata, disk, user, time |
 //! | `picker` | which block to ask for next: rarity order, partial pieces, the choice, and for each peer how far it was searched for |
 //! | `requests`, `upload_queue` | what one peer was asked for, and what it asked for |
 //! | `choker` | who deserves a slot |
 //! | `super_seed` | how far the pieces of a lone seed have spread, and what each peer was offered |
 //! | `peer_list`, `canonical`, `bans` | addresses, when to dial them, and which to refuse |
+//! | `metadata` | the info dictionary: fetching it, giving it, and what peers say before it is there |
 //! | `smart_ban` | who sent which block of pieces that failed |
 //! | `peer`, `peers`, `pieces`, `rate` | one connection's state, all of them, what they have, how fast they are |
 #![forbid(unsafe_code)]
@@ -92,6 +93,7 @@ mod bans;
 mod canonical;
 mod choker;
 mod config;
+mod metadata;
 mod peer;
 mod peer_list;
 mod peers;
@@ -107,9 +109,9 @@ mod torrent;
 mod upload_queue;
 
 pub use action::{
-    Action, Connected, Direction, DisconnectReason, Event, PeerSource, PieceCheck, Refused,
+    Action, Connected, Content, Direction, DisconnectReason, Event, PeerSource, PieceCheck, Refused,
 };
-pub use config::{Activity, Config, Limits, Priority, SuperSeeding, UploadSlots};
+pub use config::{Activity, Config, Limits, Metadata, Priority, SuperSeeding, UploadSlots};
 pub use peers::PeerKey;
 pub use snapshot::{PeerSnapshot, Stats};
 pub use torrent::Torrent;

@@ -284,6 +284,7 @@ impl Torrent {
             picker.remove_peer(key, &peer.pieces);
         }
         self.spread_parts(&peer);
+        self.metadata_source_gone(&peer);
         for &address in &peer.listed {
             self.list.parted(now, address, how);
         }

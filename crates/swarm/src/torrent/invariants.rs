@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use headwater_metainfo::PieceIndex;
 
-use super::Torrent;
+use super::{Metadata, Torrent};
+use crate::metadata::Attempt;
+use crate::peer::Peer;
 use crate::picker::{BlockState, Picker};
 use crate::super_seed::View;
 use crate::{Activity, PeerKey, UploadSlots};
@@ -17,6 +19,7 @@ impl Torrent {
         assert_eq!(self.picker.is_none(), self.have.is_full());
         self.list.check_invariants();
         self.check_super_seeding();
+        self.check_metadata();
         self.smart_ban.check_invariants();
         if let Some(picker) = &self.picker {
             picker.check_invariants();
@@ -37,6 +40,20 @@ impl Torrent {
         assert!(is_auto || self.occupied_slots() + self.open_slots <= self.slots);
         let stopped = self.activity == Activity::Stopped;
         assert!(!stopped || self.peers.is_empty() && self.list.dialling() == 0);
+    }
+
+    /// Without metadata there are no pieces; and every piece of metadata is asked of as many peers as is noted.
+    fn check_metadata(&self) {
+        let Metadata::Fetching(fetch) = &self.metadata else {
+            return assert!(self.peers.iter().all(|peer| peer.early.is_none()));
+        };
+        assert_eq!(self.geometry.piece_count(), 0);
+        for piece in 0..fetch.attempt().map_or(0, Attempt::piece_count) {
+            let asking = |peer: &&Peer| peer.metadata.outstanding().any(|each| each == piece);
+            let asked = fetch.attempt().map_or(0, |attempt| attempt.asked(piece));
+            let peers = self.peers.iter().filter(asking).count();
+            assert!(fetch.is_checking() || peers == usize::from(asked));
+        }
     }
 
     /// Something is hidden from somebody exactly if it is known how far the pieces have spread.

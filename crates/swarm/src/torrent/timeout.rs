@@ -43,6 +43,7 @@ impl Torrent {
             self.check_peer(now, key);
         }
         self.tick_super_seeding(now);
+        self.tick_metadata(now);
         self.share_overdue(now);
         if self.clock.choke_round <= now {
             self.clock.choke_round = now + self.limits.choke_interval;
