@@ -214,6 +214,8 @@ pub enum Direction {
 pub enum PeerSource {
     /// Named by the user.
     User,
+    /// A magnet link (`x.pe`, BEP 9).
+    Magnet,
     /// A tracker.
     Tracker,
     /// The local network (BEP 14).
@@ -246,8 +248,10 @@ pub struct Connected {
 /// What a torrent turns out to hold when its metadata is there. The other fields are as in [`Config`](crate::Config).
 #[derive(Debug, Clone)]
 pub struct Content {
-    /// The info dictionary's raw bytes, whose hash is the torrent's. Peers are given them.
+    /// The info dictionary's raw bytes, whose hash is the torrent's.
     pub metadata: Bytes,
+    /// Whether the torrent is private (BEP 27). Of one that is not, peers are given the metadata.
+    pub is_private: bool,
     /// How its bytes divide.
     pub geometry: PieceGeometry,
     /// Pieces that are verified and on disk.
@@ -263,6 +267,7 @@ impl Content {
     pub fn new(metadata: Bytes, geometry: PieceGeometry) -> Self {
         Self {
             metadata,
+            is_private: false,
             geometry,
             have: Bitfield::new(geometry.piece_count()),
             partial: Vec::new(),

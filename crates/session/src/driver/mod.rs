@@ -11,6 +11,7 @@ mod doubt;
 mod files;
 mod gather;
 mod lifecycle;
+mod metadata;
 mod moves;
 mod publish;
 mod saving;
@@ -22,9 +23,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use headwater_metainfo::{Bitfield, FileIndex, PieceIndex};
+use headwater_metainfo::{Bitfield, FileIndex, HostPort, Info, PieceIndex};
 use headwater_store::{
-    Options as StoreOptions, PieceStore, ResumeData, Storage, StorageError, StoreError,
+    MemoryStorage, Options as StoreOptions, PieceStore, ResumeData, Storage, StorageError,
+    StoreError,
 };
 use headwater_swarm::{Activity, Config, Direction, PeerKey, PeerSource};
 use headwater_tracker::{AnnounceId, AnnounceResponse, TrackerError};
@@ -34,17 +36,19 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::disk::{DiskEvent, Lane, Op};
+use crate::open::Opening;
 use crate::peer::{Connection, HandshakeFailure, Outbox, Report};
 use crate::peer_id::random_u64;
 use crate::resume::{Beginning, Loaded};
 use crate::session::Core;
 use crate::torrent::{CheckOrder, Control, Shared, Torrent};
-use crate::{Event, ResumePolicy, TorrentError};
+use crate::{Event, ResumePolicy, TorrentError, unknown};
 
 use checks::Checks;
 use files::Files;
 use gather::Gather;
 use lifecycle::Life;
+use metadata::{Fetching, OpenedContent, Verdict};
 pub(crate) use moves::Rearrange;
 use moves::{Moves, Rearranged};
 use publish::Publisher;
@@ -64,8 +68,7 @@ const IDLE: Duration = Duration::from_hours(1);
 pub(crate) struct Parts {
     pub(crate) core: Arc<Core>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) storage: Arc<dyn Storage>,
-    pub(crate) start: Loaded,
+    pub(crate) start: Start,
     pub(crate) resume_policy: ResumePolicy,
     /// Tracker URLs by tier.
     pub(crate) trackers: Vec<Vec<String>>,
@@ -73,6 +76,16 @@ pub(crate) struct Parts {
     pub(crate) trust_trackers: bool,
     pub(crate) read_only: bool,
     pub(crate) max_peers: usize,
+    /// Peers that a magnet link names.
+    pub(crate) linked_peers: Vec<HostPort>,
+}
+
+/// What a torrent starts with.
+pub(crate) enum Start {
+    /// It is known what it holds.
+    Known(Box<Loaded>),
+    /// Peers have to say what it holds; then it is opened like this.
+    Unknown(Box<Opening>),
 }
 
 /// Something that a handle asks for and waits for.
@@ -94,6 +107,12 @@ pub(crate) enum Input {
         outcome: Result<Connection, HandshakeFailure>,
     },
     Disk(DiskEvent),
+    /// Metadata that peers sent was hashed.
+    MetadataChecked(Verdict),
+    /// It was decided where its files are, or that it cannot be.
+    ContentOpened(Box<OpenedContent>),
+    /// Peers that a magnet link names by name.
+    LinkedPeers(Vec<SocketAddr>),
     /// Files were made ready.
     Prepared(Result<(), StorageError>),
     /// A hash check is to be made.
@@ -127,40 +146,53 @@ pub(crate) fn reserved() -> Reserved {
 pub(crate) fn spawn(parts: Parts) -> Torrent {
     let (commands, command_receiver) = mpsc::channel(COMMANDS);
     let (inputs, input_receiver) = mpsc::unbounded_channel();
-    let torrent = Torrent::new(
-        parts.shared.clone(),
-        parts.storage.clone(),
-        commands,
-        inputs.clone(),
-    );
+    let torrent = Torrent::new(parts.shared.clone(), commands, inputs.clone());
     tokio::spawn(run(parts, command_receiver, inputs, input_receiver));
     torrent
 }
 
 /// Looks at what is there, then runs until the torrent is closed.
 async fn run(
-    mut parts: Parts,
+    parts: Parts,
     commands: mpsc::Receiver<Command>,
     inputs: mpsc::UnboundedSender<Input>,
     input_receiver: mpsc::UnboundedReceiver<Input>,
 ) {
     let shared = parts.shared.clone();
     let core = parts.core.clone();
-    let look = {
-        let (info, storage) = (shared.info.clone(), parts.storage.clone());
-        let start = mem::take(&mut parts.start);
-        core.disk.run(move || start.look(&info, &*storage))
-    };
+    let begin = begin(parts, inputs);
     tokio::select! {
-        beginning = look => {
-            let driver = Driver::new(parts, beginning, inputs);
-            driver.run(commands, input_receiver).await;
-        }
+        driver = begin => driver.run(commands, input_receiver).await,
         // A disk that hangs must not hold up a shutdown.
         () = told_to_close(&shared, &core.closing) => {}
     }
     shared.set_status(|status| status.is_closed = true);
     shared.listeners.close();
+}
+
+async fn begin(mut parts: Parts, inputs: mpsc::UnboundedSender<Input>) -> Driver {
+    let content = parts.shared.content();
+    let start = mem::replace(&mut parts.start, Start::Known(Box::default()));
+    let (storage, beginning, fetching) = match (start, content) {
+        (Start::Known(mut loaded), Some(content)) => {
+            let (info, storage) = (content.info.clone(), content.storage.clone());
+            let look = parts.core.disk.run(move || loaded.look(&info, &*storage));
+            (content.storage.clone(), look.await, None)
+        }
+        (start, _) => {
+            let storage = Arc::new(MemoryStorage::new(unknown::info().layout()));
+            let fetching = match start {
+                Start::Unknown(opening) => Some(Fetching::new(opening)),
+                Start::Known(_) => None,
+            };
+            (
+                storage as Arc<dyn Storage>,
+                Ok(Beginning::unknown(unknown::info())),
+                fetching,
+            )
+        }
+    };
+    Driver::new(parts, storage, beginning, fetching, inputs)
 }
 
 async fn told_to_close(shared: &Shared, closing: &CancellationToken) {
@@ -195,6 +227,10 @@ struct Driver {
     /// The swarm was told that the disk is behind.
     is_behind: bool,
     life: Life,
+    /// There as long as the metadata is not.
+    fetching: Option<Fetching>,
+    /// The metadata came from peers, and resume data is where it is kept.
+    keeps_metadata: bool,
     checks: Checks,
     /// Files that somebody meddled with: what is still on its way to them may be lost.
     doubtful: Vec<FileIndex>,
@@ -213,28 +249,19 @@ fn now() -> Instant {
 impl Driver {
     fn new(
         parts: Parts,
+        storage: Arc<dyn Storage>,
         beginning: Result<Beginning, StorageError>,
+        fetching: Option<Fetching>,
         inputs: mpsc::UnboundedSender<Input>,
     ) -> Self {
         let Parts { core, shared, .. } = parts;
-        let info = shared.info.clone();
+        let info = shared.info().clone();
         let (beginning, failure) = match beginning {
             Ok(beginning) => (beginning, None),
             Err(error) => (Beginning::unknown(&info), Some(error.into())),
         };
-        let options = StoreOptions {
-            write_back_bytes: core.write_back_bytes,
-        };
-        let store = Arc::new(PieceStore::new(info.clone(), parts.storage, options));
-        store.trust(&beginning.have);
-        for (piece, blocks) in &beginning.partial {
-            store.restore_partial(*piece, blocks);
-        }
-        let lane = {
-            let inputs = inputs.clone();
-            let report = move |event| drop(inputs.send(Input::Disk(event)));
-            Lane::new(store.clone(), core.disk.clone(), Box::new(report))
-        };
+        let store = new_store(&core, &info, storage, &beginning);
+        let lane = disk_lane(&core, &store, &inputs);
         {
             let mut pieces = shared.pieces.lock();
             for piece in beginning.have.ones() {
@@ -254,6 +281,8 @@ impl Driver {
             moves: Moves::new(parts.resume_policy),
             publisher: Publisher::new(now()),
             life: Life::default(),
+            fetching,
+            keeps_metadata: beginning.keeps_metadata,
             control: Control {
                 max_peers: Some(parts.max_peers),
                 ..Control::default()
@@ -275,6 +304,7 @@ impl Driver {
             core,
             shared,
         };
+        driver.look_up_peers(parts.linked_peers);
         if let Some(failure) = failure {
             driver.fail(failure);
         }
@@ -366,6 +396,9 @@ impl Driver {
                 outcome,
             } => self.dialled(now, address, source, outcome),
             Input::Disk(event) => self.handle_disk(now, event),
+            Input::MetadataChecked(verdict) => self.metadata_checked(now, verdict),
+            Input::ContentOpened(opened) => self.content_opened(now, *opened),
+            Input::LinkedPeers(peers) => self.linked_peers_found(now, peers),
             Input::Prepared(outcome) => self.prepared(outcome),
             Input::Check(order) => self.checks.push(order),
             Input::Checked => self.take_check_results(now),
@@ -398,7 +431,7 @@ impl Driver {
         }
         self.doubt_after(&error);
         if self.life.fail() {
-            tracing::error!(torrent = self.shared.info.name(), %error, "the disk failed");
+            tracing::error!(torrent = self.shared.name(), %error, "failed");
             let failure = error.clone();
             self.shared
                 .set_status(|status| status.failure = Some(failure));
@@ -410,7 +443,7 @@ impl Driver {
 /// Says what of the resume data could not be taken over.
 fn tell_beginning(shared: &Shared, beginning: &Beginning) {
     if let Some(error) = &beginning.refused {
-        tracing::warn!(torrent = shared.info.name(), %error, "resume data is not used");
+        tracing::warn!(torrent = shared.name(), %error, "resume data is not used");
         shared.listeners.tell(&Event::ResumeRefused(error.clone()));
     }
     if !beginning.changed.is_empty() {
@@ -421,21 +454,53 @@ fn tell_beginning(shared: &Shared, beginning: &Beginning) {
     }
 }
 
+/// A store of what is there.
+fn new_store(
+    core: &Core,
+    info: &Arc<Info>,
+    storage: Arc<dyn Storage>,
+    beginning: &Beginning,
+) -> Arc<PieceStore> {
+    let options = StoreOptions {
+        write_back_bytes: core.write_back_bytes,
+    };
+    let store = Arc::new(PieceStore::new(info.clone(), storage, options));
+    store.trust(&beginning.have);
+    for (piece, blocks) in &beginning.partial {
+        store.restore_partial(*piece, blocks);
+    }
+    store
+}
+
+fn disk_lane(
+    core: &Core,
+    store: &Arc<PieceStore>,
+    inputs: &mpsc::UnboundedSender<Input>,
+) -> Arc<Lane> {
+    let inputs = inputs.clone();
+    let report = move |event| drop(inputs.send(Input::Disk(event)));
+    Lane::new(store.clone(), core.disk.clone(), Box::new(report))
+}
+
 fn new_swarm(
     core: &Core,
     shared: &Shared,
     have: Bitfield,
     partial: Vec<(PieceIndex, Bitfield)>,
 ) -> headwater_swarm::Torrent {
-    let config = Config {
+    let known = shared.content().map(|content| Config {
+        metadata: metadata::offered(&content.info),
         have,
         partial,
+        ..Config::new(shared.info_hash, shared.peer_id, content.info.geometry())
+    });
+    let config = Config {
         // Until it is clear what is on disk.
         activity: Activity::Stopped,
         listen_port: Some(core.port).filter(|&port| port > 0),
         client: core.client.clone(),
         seed: random_u64(),
-        ..Config::new(shared.info_hash, shared.peer_id, shared.info.geometry())
+        ..known.unwrap_or_else(|| Config::without_metadata(shared.info_hash, shared.peer_id))
     };
     let swarm = headwater_swarm::Torrent::new(now(), config);
     debug_assert_eq!(swarm.reserved(), reserved());

@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_metainfo::{Info, InfoHash, Metainfo, PeerId};
+use headwater_metainfo::{HostPort, Info, InfoHash, Magnet, Metainfo, PeerId, SafePath};
 use headwater_store::{Pool, StorageError};
 use headwater_wire::ReadBuffers;
 use parking_lot::Mutex;
@@ -24,9 +24,10 @@ use crate::add::{Add, Options};
 use crate::disk::DiskPool;
 use crate::event::Listeners;
 use crate::limit::Bucket;
+use crate::open::Opening;
 use crate::peer::Dialler;
-use crate::torrent::{Control, Origin, Pieces, Shared, Whereabouts};
-use crate::{AddError, Events, ResumePolicy, Source, Torrent, driver, generate_peer_id};
+use crate::torrent::{Content, Control, Identity, Origin, Pieces, Shared, Whereabouts};
+use crate::{AddError, Events, ResumePolicy, Source, Torrent, driver, generate_peer_id, unknown};
 
 /// Many torrents behind one port, with limits that they share. A handle, cheap to clone.
 ///
@@ -134,7 +135,7 @@ impl Session {
         &self.0.addresses
     }
 
-    /// Adds a torrent: a path, a URL, bytes, or a [`Metainfo`]. Takes options; await it.
+    /// Adds a torrent: a path, a URL, a magnet link, bytes, or a [`Metainfo`]. Takes options; await it.
     pub fn add(&self, source: impl Into<Source>) -> Add {
         Add::new(self.clone(), source.into())
     }
@@ -164,9 +165,11 @@ impl Session {
     pub async fn remove_with_data(&self, torrent: &Torrent) -> Result<(), StorageError> {
         torrent.close();
         torrent.closed().await;
-        let (storage, resume) = (torrent.storage().clone(), torrent.resume_path());
+        let (storage, resume) = (torrent.storage().cloned(), torrent.resume_path());
         let delete = move || {
-            storage.delete(&mut |_| Ok(()))?;
+            if let Some(storage) = storage {
+                storage.delete(&mut |_| Ok(()))?;
+            }
             if let Some(resume) = resume {
                 // It claims nothing that its stamps do not take back.
                 let _ = std::fs::remove_file(resume);
@@ -232,8 +235,129 @@ impl Session {
     /// Adds a torrent that has been read.
     pub(crate) async fn add_loaded(
         &self,
-        metainfo: Metainfo,
+        metainfo: &Metainfo,
         mut options: Options,
+    ) -> Result<(Torrent, Events), AddError> {
+        let info_hash = metainfo.info_hashes().primary();
+        self.0.torrents.check_free(info_hash)?;
+        let policy = self.settle_resume(&mut options, info_hash);
+        let link = Link {
+            trackers: metainfo.trackers().to_vec(),
+            peers: Vec::new(),
+        };
+        self.add_known(metainfo.info().clone(), link, policy, options)
+            .await
+    }
+
+    /// Adds a torrent of which only a magnet link is known, unless an earlier run got to know more.
+    pub(crate) async fn add_magnet(
+        &self,
+        magnet: Magnet,
+        mut options: Options,
+    ) -> Result<(Torrent, Events), AddError> {
+        let hashes = magnet.info_hashes;
+        let info_hash = hashes.v1().ok_or(AddError::V2Only)?;
+        self.0.torrents.check_free(info_hash)?;
+        let policy = self.settle_resume(&mut options, info_hash);
+        options
+            .opening
+            .selection
+            .linked
+            .clone_from(&magnet.selected_files);
+        let link = Link {
+            trackers: magnet
+                .trackers
+                .iter()
+                .map(|url| vec![url.clone()])
+                .collect(),
+            peers: magnet.peers.clone(),
+        };
+        let look = move || (options.opening.kept_metadata(hashes), options);
+        let (kept, options) = self.0.core.disk.run(look).await;
+        match kept {
+            Some(info) => self.add_known(info, link, policy, options).await,
+            None => self.add_unknown(&magnet, link, policy, options),
+        }
+    }
+
+    fn settle_resume(&self, options: &mut Options, info_hash: InfoHash) -> ResumePolicy {
+        let policy = options.take_resume_policy(&self.0.defaults.resume);
+        options.opening.keep_resume(&policy, info_hash);
+        policy
+    }
+
+    /// Adds a torrent of which it is known what it holds.
+    async fn add_known(
+        &self,
+        info: Arc<Info>,
+        link: Link,
+        resume_policy: ResumePolicy,
+        options: Options,
+    ) -> Result<(Torrent, Events), AddError> {
+        let pool = self.0.core.files.clone();
+        let open = {
+            let (info, mut options) = (info.clone(), options);
+            move || (options.opening.open(&info, pool), options)
+        };
+        let (opened, options) = self.0.core.disk.run(open).await;
+        let opened = opened?;
+        let whereabouts = Whereabouts {
+            dir: options.opening.dir.clone(),
+            renamed: opened.start.renamed().into_iter().collect(),
+            resume: opened.start.path.clone(),
+        };
+        let known = Known {
+            identity: Identity {
+                hashes: info.info_hashes(),
+                name: info.name().to_owned(),
+            },
+            content: Some(Content {
+                info,
+                storage: opened.storage,
+            }),
+            pieces: opened.pieces,
+            whereabouts,
+        };
+        let start = driver::Start::Known(Box::new(opened.start));
+        self.start(known, start, link, resume_policy, options)
+    }
+
+    /// Adds a torrent whose peers have to say what it holds.
+    fn add_unknown(
+        &self,
+        magnet: &Magnet,
+        link: Link,
+        resume_policy: ResumePolicy,
+        mut options: Options,
+    ) -> Result<(Torrent, Events), AddError> {
+        let hashes = magnet.info_hashes;
+        let name = match &magnet.name {
+            Some(name) => SafePath::new([name]).as_str().to_owned(),
+            None => hashes.primary().to_string(),
+        };
+        let opening = std::mem::replace(&mut options.opening, Opening::new());
+        let known = Known {
+            identity: Identity { hashes, name },
+            content: None,
+            pieces: Pieces::new(unknown::info().clone(), [1].into()),
+            whereabouts: Whereabouts {
+                dir: opening.dir.clone(),
+                ..Whereabouts::default()
+            },
+        };
+        options.opening.read_only = opening.read_only;
+        let start = driver::Start::Unknown(Box::new(opening));
+        self.start(known, start, link, resume_policy, options)
+    }
+
+    /// Starts a torrent's loop.
+    fn start(
+        &self,
+        known: Known,
+        start: driver::Start,
+        link: Link,
+        resume_policy: ResumePolicy,
+        options: Options,
     ) -> Result<(Torrent, Events), AddError> {
         let Inner {
             core,
@@ -241,47 +365,21 @@ impl Session {
             defaults,
             ..
         } = &*self.0;
-        let info = metainfo.info().clone();
-        let info_hash = info.info_hashes().primary();
-        torrents.check_free(info_hash)?;
-        let pieces = Pieces::new(info.clone(), options.file_priorities(&metainfo)?);
-        let make_storage =
-            options.storage_maker(info.clone(), pieces.wanted_files(), core.files.clone());
-        let resume_policy = options.take_resume_policy(&defaults.resume);
-        let start = options.make_start(&info, &resume_policy);
-        let open = {
-            let info = info.clone();
-            move || {
-                // First, because it knows which files were renamed.
-                let start = start.load(&info);
-                make_storage(start.renamed()).map(|storage| (start, storage))
-            }
-        };
-        let (start, storage) = core.disk.run(open).await?;
-        let whereabouts = Whereabouts {
-            dir: options.dir().clone(),
-            renamed: start.renamed().into_iter().collect(),
-            resume: start.path.clone(),
-        };
+        let info_hash = known.identity.hashes.primary();
         let parts = driver::Parts {
             core: core.clone(),
-            storage,
             start,
             resume_policy,
             trackers: if defaults.trackers && options.trackers {
-                metainfo.trackers().to_vec()
+                link.trackers
             } else {
                 Vec::new()
             },
             trust_trackers: options.trust_trackers.unwrap_or_default(),
-            read_only: options.read_only,
+            read_only: options.opening.read_only,
             max_peers: defaults.max_peers,
-            shared: Arc::new(Shared::new(defaults.origin(
-                options,
-                pieces,
-                info,
-                whereabouts,
-            ))),
+            linked_peers: link.peers,
+            shared: Arc::new(Shared::new(defaults.origin(options, known))),
         };
         let events = parts.shared.listeners.subscribe();
         let torrent = torrents.insert(info_hash, || driver::spawn(parts))?;
@@ -289,24 +387,33 @@ impl Session {
     }
 }
 
+/// Where others that have a torrent are to be found.
+struct Link {
+    trackers: Vec<Vec<String>>,
+    peers: Vec<HostPort>,
+}
+
+/// What is known of a torrent that is added.
+struct Known {
+    identity: Identity,
+    content: Option<Content>,
+    pieces: Pieces,
+    whereabouts: Whereabouts,
+}
+
 impl Defaults {
-    fn origin(
-        &self,
-        options: Options,
-        pieces: Pieces,
-        info: Arc<Info>,
-        whereabouts: Whereabouts,
-    ) -> Origin {
+    fn origin(&self, options: Options, known: Known) -> Origin {
         Origin {
-            info,
+            identity: known.identity,
+            content: known.content,
             peer_id: options
                 .peer_id
                 .or(self.peer_id)
                 .unwrap_or_else(generate_peer_id),
-            whereabouts,
+            whereabouts: known.whereabouts,
             download_limit: options.download_limit,
             upload_limit: options.upload_limit,
-            pieces,
+            pieces: known.pieces,
             control: Control {
                 state: options.state,
                 sequential: options.sequential,

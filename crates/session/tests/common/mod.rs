@@ -38,6 +38,15 @@ impl Sample {
         piece_length: u32,
         trackers: Vec<Vec<String>>,
     ) -> Self {
+        let options = CreateOptions {
+            piece_length: Some(piece_length),
+            trackers,
+            ..CreateOptions::new("sample")
+        };
+        Self::with_options(files, options)
+    }
+
+    pub fn with_options(files: &[(&str, usize)], options: CreateOptions) -> Self {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut byte = || {
             state ^= state << 13;
@@ -53,11 +62,6 @@ impl Sample {
             .iter()
             .map(|(name, data)| InputFile::new([name.as_str()], data.len() as u64))
             .collect();
-        let options = CreateOptions {
-            piece_length: Some(piece_length),
-            trackers,
-            ..CreateOptions::new("sample")
-        };
         let creator = Creator::new(options, inputs).unwrap();
         let ordered: Vec<_> = (0..files.len())
             .map(|index| creator.origin(headwater_session::FileIndex(index as u32)))

@@ -25,7 +25,11 @@ impl Torrent {
             return;
         };
         let liars = fetch.judge(&content.metadata);
-        self.metadata = State::known(content.metadata);
+        self.metadata = if content.is_private {
+            State::Withheld
+        } else {
+            State::known(content.metadata)
+        };
         self.geometry = content.geometry;
         self.have = content.have;
         self.priorities = Priorities::new(content.priorities, pieces);
