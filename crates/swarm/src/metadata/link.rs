@@ -103,9 +103,10 @@ impl Link {
     /// The peer has answered, or refused, a request for `piece`.
     pub(crate) fn answer(&mut self, piece: u32) -> Answer {
         if let Some(at) = self.asked.iter().position(|asked| asked.piece == piece) {
-            return match self.asked.remove(at).is_late {
-                true => Answer::Late,
-                false => Answer::Asked,
+            return if self.asked.remove(at).is_late {
+                Answer::Late
+            } else {
+                Answer::Asked
             };
         }
         if self.stale == 0 {

@@ -106,7 +106,7 @@ impl Torrent {
     ) -> Verdict {
         match MetadataMessage::decode(payload) {
             Ok(MetadataMessage::Request { piece }) => {
-                self.receive_metadata_request(now, key, piece)
+                self.receive_metadata_request(now, key, piece);
             }
             Ok(MetadataMessage::Reject { piece }) => self.metadata_rejected(now, key, piece),
             Ok(MetadataMessage::Data {
