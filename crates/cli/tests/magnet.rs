@@ -196,6 +196,7 @@ fn the_torrent_of_a_link_is_written() {
         (&"fetched".into(), &"other.torrent".into())
     );
     assert_eq!(away.read("other.torrent"), away.read("album.torrent"));
+    away.run(fetch(&["-o", "-", "--json"])).fails_with(2);
     let outcome = away.run(fetch(&["-o", "-"]));
     assert!(outcome.stdout == away.read("album.torrent"));
 }

@@ -104,7 +104,6 @@ fn wrong_command_lines_are_usage_errors() {
         &["magnet", "x.torrent", "-o", "y.torrent"],
         &["magnet", "x.torrent", "--no-trackers"],
         &["magnet", "--fetch", "x.torrent"],
-        &["magnet", "--fetch", HASH, "-o", "-", "--json"],
         &["seed"],
     ];
     for line in lines {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use headwater_metainfo::InfoHash;
+use headwater_metainfo::{InfoHash, Metainfo};
 
 use super::clients::{Client, ClientKind, Installed, Job, Program, Role};
 use super::content::{Content, Shape};
@@ -21,6 +21,18 @@ pub(crate) enum Via {
     Direct,
     /// Both announce.
     Tracker(TrackerKind, Scheme),
+    /// The same, but the leech has only a magnet link with the tracker in it.
+    Magnet(TrackerKind, Scheme),
+}
+
+impl Via {
+    /// The tracker that they meet at.
+    fn tracker(self) -> Option<(TrackerKind, Scheme)> {
+        match self {
+            Self::Direct => None,
+            Self::Tracker(kind, scheme) | Self::Magnet(kind, scheme) => Some((kind, scheme)),
+        }
+    }
 }
 
 impl fmt::Display for Via {
@@ -29,6 +41,8 @@ impl fmt::Display for Via {
             Self::Direct => f.pad("directly"),
             Self::Tracker(kind, Scheme::Http) => f.pad(&format!("{kind}, HTTP")),
             Self::Tracker(kind, Scheme::Udp) => f.pad(&format!("{kind}, UDP")),
+            Self::Magnet(kind, Scheme::Http) => f.pad(&format!("magnet, {kind}, HTTP")),
+            Self::Magnet(kind, Scheme::Udp) => f.pad(&format!("magnet, {kind}, UDP")),
         }
     }
 }
@@ -48,11 +62,10 @@ impl Plan {
 
     /// The programs that it needs and that are not installed.
     pub(crate) fn missing(self, installed: &Installed) -> Option<String> {
-        let tracker = match self.via {
-            Via::Tracker(TrackerKind::Opentracker, _) => Some(Program::Opentracker),
-            Via::Tracker(TrackerKind::Headwater, _) => Some(Program::Headwater),
-            Via::Direct => None,
-        };
+        let tracker = self.via.tracker().map(|(kind, _)| match kind {
+            TrackerKind::Opentracker => Program::Opentracker,
+            TrackerKind::Headwater => Program::Headwater,
+        });
         let programs = [self.seed.program(), self.leech.program()]
             .into_iter()
             .chain(tracker);
@@ -72,7 +85,7 @@ impl fmt::Display for Plan {
             via,
             shape,
         } = self;
-        write!(f, "{seed:12} -> {leech:12}  {via:23}  {shape:18}")
+        write!(f, "{seed:12} -> {leech:12}  {via:31}  {shape:18}")
     }
 }
 
@@ -101,7 +114,7 @@ pub(crate) fn matrix(foreign: bool) -> Vec<Plan> {
         .collect()
 }
 
-const WAYS: [(Via, Shape); 7] = [
+const WAYS: [(Via, Shape); 9] = [
     (Via::Direct, Shape::Single),
     (Via::Direct, Shape::MultiRagged),
     (Via::Direct, Shape::MultiSkip),
@@ -120,6 +133,14 @@ const WAYS: [(Via, Shape); 7] = [
     (
         Via::Tracker(TrackerKind::Headwater, Scheme::Udp),
         Shape::MultiRagged,
+    ),
+    (
+        Via::Magnet(TrackerKind::Headwater, Scheme::Http),
+        Shape::MultiRagged,
+    ),
+    (
+        Via::Magnet(TrackerKind::Opentracker, Scheme::Udp),
+        Shape::SingleRagged,
     ),
 ];
 
@@ -177,9 +198,9 @@ impl Case {
         let content = Content::new(self.plan.shape, self.number);
         let (seed, leech) = self.jobs(&content, trackers)?;
         content.write(&seed.data)?;
-        let mut pair = match self.plan.via {
-            Via::Direct => self.join_directly(seed, leech, installed, deadline)?,
-            Via::Tracker(kind, _) => {
+        let mut pair = match self.plan.via.tracker() {
+            None => self.join_directly(seed, leech, installed, deadline)?,
+            Some((kind, _)) => {
                 let tracker = trackers.get(kind).context("the tracker is not there")?;
                 self.join_through(tracker, seed, leech, installed, deadline)?
             }
@@ -192,11 +213,13 @@ impl Case {
 
     /// What seed and leech are to do, each with a folder of its own.
     fn jobs(&self, content: &Content, trackers: &Trackers) -> anyhow::Result<(Job, Job)> {
-        let url = match self.plan.via {
-            Via::Direct => None,
-            Via::Tracker(kind, scheme) => trackers.get(kind).map(|tracker| tracker.url(scheme)),
-        };
+        let tracker = self.plan.via.tracker();
+        let url = tracker.and_then(|(kind, scheme)| Some(trackers.get(kind)?.url(scheme)));
         let torrent = content.torrent(url)?;
+        let link = match self.plan.via {
+            Via::Magnet(..) => Some(Metainfo::from_bytes(&torrent)?.magnet().to_string()),
+            Via::Direct | Via::Tracker(..) => None,
+        };
         let job = |role: Role, name: &str| -> anyhow::Result<Job> {
             let state = self.folder.join(name);
             let data = state.join("data");
@@ -204,7 +227,9 @@ impl Case {
             fs::write(state.join("x.torrent"), &torrent)?;
             Ok(Job::new(role, state, data, self.plan.shape))
         };
-        Ok((job(Role::Seed, "seed")?, job(Role::Leech, "leech")?))
+        let mut leech = job(Role::Leech, "leech")?;
+        leech.link = link;
+        Ok((job(Role::Seed, "seed")?, leech))
     }
 
     /// Starts the one that listens, and once it does, the one that dials it.
