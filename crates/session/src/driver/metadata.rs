@@ -9,13 +9,13 @@ use headwater_metainfo::{HostPort, Info, InfoHashes};
 use headwater_store::Storage;
 use headwater_swarm::{Activity, Content as SwarmContent, Metadata, PeerSource};
 
-use super::{Driver, Input, disk_lane, new_store, tell_beginning};
+use super::begin::{disk_lane, new_store, tell_beginning};
+use super::files::Files;
+use super::{Driver, Input};
 use crate::open::{Opened, Opening};
 use crate::resume::Beginning;
 use crate::torrent::{Content, Pieces};
 use crate::{Event, MetadataError, TorrentError};
-
-use super::files::Files;
 
 /// What is left to do until a torrent holds something.
 pub(super) struct Fetching {

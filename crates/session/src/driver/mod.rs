@@ -5,6 +5,7 @@
 //! never waits for any of them.
 
 mod actions;
+mod begin;
 mod checks;
 mod disk;
 mod doubt;
@@ -18,17 +19,13 @@ mod saving;
 mod trackers;
 
 use std::collections::HashMap;
-use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use headwater_metainfo::{Bitfield, FileIndex, HostPort, Info, PieceIndex};
-use headwater_store::{
-    MemoryStorage, Options as StoreOptions, PieceStore, ResumeData, Storage, StorageError,
-    StoreError,
-};
-use headwater_swarm::{Activity, Config, Direction, PeerKey, PeerSource};
+use headwater_metainfo::{FileIndex, HostPort};
+use headwater_store::{PieceStore, ResumeData, Storage, StorageError, StoreError};
+use headwater_swarm::{Activity, Direction, PeerKey, PeerSource};
 use headwater_tracker::{AnnounceId, AnnounceResponse, TrackerError};
 use headwater_wire::Reserved;
 use tokio::sync::{mpsc, oneshot};
@@ -38,12 +35,12 @@ use tokio_util::sync::CancellationToken;
 use crate::disk::{DiskEvent, Lane, Op};
 use crate::open::Opening;
 use crate::peer::{Connection, HandshakeFailure, Outbox, Report};
-use crate::peer_id::random_u64;
 use crate::resume::{Beginning, Loaded};
 use crate::session::Core;
-use crate::torrent::{CheckOrder, Control, Shared, Torrent};
-use crate::{Event, ResumePolicy, TorrentError, unknown};
+use crate::torrent::{CheckOrder, Content, Control, Shared, Torrent};
+use crate::{Event, ResumePolicy, TorrentError};
 
+use begin::{begin, disk_lane, new_store, new_swarm, tell_beginning};
 use checks::Checks;
 use files::Files;
 use gather::Gather;
@@ -68,7 +65,6 @@ const IDLE: Duration = Duration::from_hours(1);
 pub(crate) struct Parts {
     pub(crate) core: Arc<Core>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) start: Start,
     pub(crate) resume_policy: ResumePolicy,
     /// Tracker URLs by tier.
     pub(crate) trackers: Vec<Vec<String>>,
@@ -83,7 +79,10 @@ pub(crate) struct Parts {
 /// What a torrent starts with.
 pub(crate) enum Start {
     /// It is known what it holds.
-    Known(Box<Loaded>),
+    Known {
+        loaded: Box<Loaded>,
+        content: Content,
+    },
     /// Peers have to say what it holds; then it is opened like this.
     Unknown(Box<Opening>),
 }
@@ -143,24 +142,25 @@ pub(crate) fn reserved() -> Reserved {
 }
 
 /// Starts a torrent's loop.
-pub(crate) fn spawn(parts: Parts) -> Torrent {
+pub(crate) fn spawn(parts: Parts, start: Start) -> Torrent {
     let (commands, command_receiver) = mpsc::channel(COMMANDS);
     let (inputs, input_receiver) = mpsc::unbounded_channel();
     let torrent = Torrent::new(parts.shared.clone(), commands, inputs.clone());
-    tokio::spawn(run(parts, command_receiver, inputs, input_receiver));
+    tokio::spawn(run(parts, start, command_receiver, inputs, input_receiver));
     torrent
 }
 
 /// Looks at what is there, then runs until the torrent is closed.
 async fn run(
     parts: Parts,
+    start: Start,
     commands: mpsc::Receiver<Command>,
     inputs: mpsc::UnboundedSender<Input>,
     input_receiver: mpsc::UnboundedReceiver<Input>,
 ) {
     let shared = parts.shared.clone();
     let core = parts.core.clone();
-    let begin = begin(parts, inputs);
+    let begin = begin(parts, start, inputs);
     tokio::select! {
         driver = begin => driver.run(commands, input_receiver).await,
         // A disk that hangs must not hold up a shutdown.
@@ -168,31 +168,6 @@ async fn run(
     }
     shared.set_status(|status| status.is_closed = true);
     shared.listeners.close();
-}
-
-async fn begin(mut parts: Parts, inputs: mpsc::UnboundedSender<Input>) -> Driver {
-    let content = parts.shared.content();
-    let start = mem::replace(&mut parts.start, Start::Known(Box::default()));
-    let (storage, beginning, fetching) = match (start, content) {
-        (Start::Known(mut loaded), Some(content)) => {
-            let (info, storage) = (content.info.clone(), content.storage.clone());
-            let look = parts.core.disk.run(move || loaded.look(&info, &*storage));
-            (content.storage.clone(), look.await, None)
-        }
-        (start, _) => {
-            let storage = Arc::new(MemoryStorage::new(unknown::info().layout()));
-            let fetching = match start {
-                Start::Unknown(opening) => Some(Fetching::new(opening)),
-                Start::Known(_) => None,
-            };
-            (
-                storage as Arc<dyn Storage>,
-                Ok(Beginning::unknown(unknown::info())),
-                fetching,
-            )
-        }
-    };
-    Driver::new(parts, storage, beginning, fetching, inputs)
 }
 
 async fn told_to_close(shared: &Shared, closing: &CancellationToken) {
@@ -438,71 +413,4 @@ impl Driver {
             self.shared.listeners.tell(&Event::Failed(error));
         }
     }
-}
-
-/// Says what of the resume data could not be taken over.
-fn tell_beginning(shared: &Shared, beginning: &Beginning) {
-    if let Some(error) = &beginning.refused {
-        tracing::warn!(torrent = shared.name(), %error, "resume data is not used");
-        shared.listeners.tell(&Event::ResumeRefused(error.clone()));
-    }
-    if !beginning.changed.is_empty() {
-        shared.listeners.tell(&Event::FilesChanged {
-            files: beginning.changed.as_slice().into(),
-            pieces: beginning.to_check.len() as u32,
-        });
-    }
-}
-
-/// A store of what is there.
-fn new_store(
-    core: &Core,
-    info: &Arc<Info>,
-    storage: Arc<dyn Storage>,
-    beginning: &Beginning,
-) -> Arc<PieceStore> {
-    let options = StoreOptions {
-        write_back_bytes: core.write_back_bytes,
-    };
-    let store = Arc::new(PieceStore::new(info.clone(), storage, options));
-    store.trust(&beginning.have);
-    for (piece, blocks) in &beginning.partial {
-        store.restore_partial(*piece, blocks);
-    }
-    store
-}
-
-fn disk_lane(
-    core: &Core,
-    store: &Arc<PieceStore>,
-    inputs: &mpsc::UnboundedSender<Input>,
-) -> Arc<Lane> {
-    let inputs = inputs.clone();
-    let report = move |event| drop(inputs.send(Input::Disk(event)));
-    Lane::new(store.clone(), core.disk.clone(), Box::new(report))
-}
-
-fn new_swarm(
-    core: &Core,
-    shared: &Shared,
-    have: Bitfield,
-    partial: Vec<(PieceIndex, Bitfield)>,
-) -> headwater_swarm::Torrent {
-    let known = shared.content().map(|content| Config {
-        metadata: metadata::offered(&content.info),
-        have,
-        partial,
-        ..Config::new(shared.info_hash, shared.peer_id, content.info.geometry())
-    });
-    let config = Config {
-        // Until it is clear what is on disk.
-        activity: Activity::Stopped,
-        listen_port: Some(core.port).filter(|&port| port > 0),
-        client: core.client.clone(),
-        seed: random_u64(),
-        ..known.unwrap_or_else(|| Config::without_metadata(shared.info_hash, shared.peer_id))
-    };
-    let swarm = headwater_swarm::Torrent::new(now(), config);
-    debug_assert_eq!(swarm.reserved(), reserved());
-    swarm
 }

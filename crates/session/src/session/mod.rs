@@ -306,19 +306,21 @@ impl Session {
             renamed: opened.start.renamed().into_iter().collect(),
             resume: opened.start.path.clone(),
         };
+        let content = Content {
+            info: info.clone(),
+            storage: opened.storage,
+        };
         let known = Known {
             identity: Identity {
                 hashes: info.info_hashes(),
                 name: info.name().to_owned(),
             },
-            content: Some(Content {
-                info,
-                storage: opened.storage,
-            }),
+            content: Some(content.clone()),
             pieces: opened.pieces,
             whereabouts,
         };
-        let start = driver::Start::Known(Box::new(opened.start));
+        let loaded = Box::new(opened.start);
+        let start = driver::Start::Known { loaded, content };
         self.start(known, start, link, resume_policy, options)
     }
 
@@ -368,7 +370,6 @@ impl Session {
         let info_hash = known.identity.hashes.primary();
         let parts = driver::Parts {
             core: core.clone(),
-            start,
             resume_policy,
             trackers: if defaults.trackers && options.trackers {
                 link.trackers
@@ -382,7 +383,7 @@ impl Session {
             shared: Arc::new(Shared::new(defaults.origin(options, known))),
         };
         let events = parts.shared.listeners.subscribe();
-        let torrent = torrents.insert(info_hash, || driver::spawn(parts))?;
+        let torrent = torrents.insert(info_hash, || driver::spawn(parts, start))?;
         Ok((torrent, events))
     }
 }

@@ -45,6 +45,7 @@ pub(crate) struct Shared {
 }
 
 /// What a torrent holds, and where its data is.
+#[derive(Clone)]
 pub(crate) struct Content {
     pub(crate) info: Arc<Info>,
     pub(crate) storage: Arc<dyn Storage>,

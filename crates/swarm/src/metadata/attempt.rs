@@ -126,9 +126,9 @@ impl Attempt {
             .filter_map(|piece| piece.received.as_ref())
     }
 
-    /// Peers that were asked for a piece, for checks of the books.
-    pub(crate) fn asked(&self, piece: u32) -> u8 {
-        self.pieces[piece as usize].asked
+    /// How many peers were asked for each piece, for checks of the books.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = u8> {
+        self.pieces.iter().map(|piece| piece.asked)
     }
 
     pub(crate) fn piece_count(&self) -> u32 {

@@ -12,6 +12,8 @@ use crate::picker::Contributor;
 
 /// A copy of which nothing has come for so long is given up for another one.
 const STALL: Duration = Duration::from_secs(15);
+/// The same for one that is to come from one peer alone, while others wait.
+const SOLE_STALL: Duration = Duration::from_secs(8);
 /// Sizes of which it is remembered that they came to nothing.
 const MAX_FAILED: usize = 64;
 
@@ -21,6 +23,8 @@ pub(crate) struct Candidate {
     pub(crate) key: PeerKey,
     /// The size that it tells.
     pub(crate) size: u32,
+    /// How often it was asked in vain.
+    pub(crate) vain: u32,
 }
 
 /// The state of fetching the metadata.
@@ -68,7 +72,12 @@ impl Fetch {
             return !candidates.is_empty();
         };
         let votes = |size| count(candidates, size);
-        let stalled = now.saturating_duration_since(attempt.progressed) >= STALL;
+        let patience = if attempt.sole.is_some() {
+            SOLE_STALL
+        } else {
+            STALL
+        };
+        let stalled = now.saturating_duration_since(attempt.progressed) >= patience;
         let mut others = candidates.iter().filter(|other| match attempt.sole {
             Some(sole) => other.key != sole,
             None => other.size != attempt.size,
@@ -110,24 +119,21 @@ impl Fetch {
         self.failed.get(&size).copied().unwrap_or(0)
     }
 
+    /// The next copy: of the size that most tell, of those that came to nothing least often; or from one peer alone, where each gets
+    /// its turn, be they many who say nothing.
     fn choose(&self, now: Instant, candidates: &[Candidate]) -> Option<Attempt> {
-        let suspects = self.mixed.as_ref().map(Attempt::contributors);
-        let is_suspect = |key: PeerKey| {
-            let mut suspects = suspects.iter().flatten();
-            suspects.any(|suspect| suspect.key == key)
+        let votes = |size| Reverse(count(candidates, size));
+        let by_size = |one: &&Candidate| (self.failures(one.size), votes(one.size), one.size);
+        let Some(mixed) = &self.mixed else {
+            let best = candidates.iter().min_by_key(by_size)?;
+            return Some(Attempt::new(now, best.size, None));
         };
-        let best = candidates.iter().min_by_key(|one| {
-            let votes = Reverse(count(candidates, one.size));
-            (
-                self.failures(one.size),
-                is_suspect(one.key),
-                votes,
-                one.size,
-                one.key,
-            )
-        })?;
-        let sole = self.mixed.is_some().then_some(best.key);
-        Some(Attempt::new(now, best.size, sole))
+        let suspects = mixed.contributors();
+        let is_suspect = |key: PeerKey| suspects.iter().any(|suspect| suspect.key == key);
+        let best = candidates
+            .iter()
+            .min_by_key(|one| (one.vain, is_suspect(one.key), by_size(one), one.key))?;
+        Some(Attempt::new(now, best.size, Some(best.key)))
     }
 
     /// The complete copy, to be hashed.

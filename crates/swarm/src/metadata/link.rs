@@ -26,6 +26,8 @@ pub(crate) struct Link {
     pub(crate) size: Option<u32>,
     /// It is not asked before.
     pub(crate) resting: Option<Instant>,
+    /// How often it was asked in vain.
+    pub(crate) vain: u32,
     asked: SmallVec<[Asked; WINDOW]>,
     /// Answers that may come to requests which are forgotten.
     stale: u32,
@@ -67,7 +69,9 @@ impl Link {
         self.resting.is_some_and(|until| now < until)
     }
 
+    /// It was asked in vain, and is left alone for a while.
     pub(crate) fn rest(&mut self, until: Instant) {
+        self.vain += 1;
         self.resting = self.resting.max(Some(until));
     }
 

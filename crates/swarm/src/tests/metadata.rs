@@ -6,11 +6,14 @@ use bytes::Bytes;
 use headwater_metainfo::{Bitfield, PieceIndex};
 use headwater_wire::extension::{ExtendedHandshake, ExtensionIds};
 use headwater_wire::{Message, MetadataMessage};
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 use super::net::{METADATA_SIZE, Net, config, geometry, metadata};
 use super::rig::Rig;
 use crate::{
-    Action, Activity, Config, Content, DisconnectReason, Event, Metadata, PeerKey, Priority,
+    Action, Activity, Config, Content, Direction, DisconnectReason, Event, Metadata, PeerKey,
+    Priority,
 };
 
 const SOON: Duration = Duration::from_mins(1);
@@ -192,7 +195,8 @@ impl Fetching {
 
     /// Answers everything that a peer is asked for as an honest one, until nothing more is asked.
     fn answer_all(&mut self, key: PeerKey) {
-        loop {
+        for round in 0.. {
+            assert!(round < 100, "it is asked without end");
             let asked = self.asked(key);
             self.0
                 .actions
@@ -542,4 +546,172 @@ fn banned(events: &[Event]) -> Vec<std::net::SocketAddr> {
         _ => None,
     });
     banned.collect()
+}
+
+/// What may happen while metadata is fetched.
+#[derive(Debug, Clone)]
+enum Step {
+    Connect(u32),
+    Leave(usize),
+    /// A peer answers a request, with good bytes or not, under a size.
+    Answer(usize, bool, u32),
+    Reject(usize),
+    /// A peer sends what nobody asked for.
+    Unasked(usize, u32),
+    Ask(usize, u32),
+    Resize(usize, u32),
+    Checked,
+    Wait(u64),
+    SetActivity(bool),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let size = prop_oneof![
+        4 => Just(METADATA_SIZE as u32),
+        1 => Just(20_000_u32),
+        1 => Just(30 << 20),
+        1 => any::<u32>(),
+    ];
+    let peer = 0..6_usize;
+    let step = prop_oneof![
+        4 => size.clone().prop_map(Step::Connect),
+        1 => peer.clone().prop_map(Step::Leave),
+        12 => (peer.clone(), prop::bool::weighted(0.9), size.clone())
+            .prop_map(|(peer, good, size)| Step::Answer(peer, good, size)),
+        1 => peer.clone().prop_map(Step::Reject),
+        1 => (peer.clone(), 0..8_u32).prop_map(|(peer, piece)| Step::Unasked(peer, piece)),
+        1 => (peer.clone(), 0..8_u32).prop_map(|(peer, piece)| Step::Ask(peer, piece)),
+        1 => (peer, size).prop_map(|(peer, size)| Step::Resize(peer, size)),
+        3 => Just(Step::Checked),
+        2 => (1..20_u64).prop_map(Step::Wait),
+        1 => any::<bool>().prop_map(Step::SetActivity),
+    ];
+    vec(step, 0..150)
+}
+
+impl Fetching {
+    fn step(&mut self, step: Step, peers: &mut Vec<PeerKey>, index: u8) {
+        let peer = |at: usize| peers.get(at % peers.len().max(1)).copied();
+        match step {
+            Step::Connect(size) => {
+                let reserved = self.0.torrent.reserved();
+                let peer = Rig::connected(index, reserved, Direction::Incoming);
+                if let Ok(key) = self.0.connect_with(peer) {
+                    self.0.say(key, [hello(Some(size))]);
+                    peers.push(key);
+                }
+            }
+            Step::Leave(at) => {
+                if let Some(key) = peer(at) {
+                    self.0.torrent.handle_disconnected(self.0.now, key);
+                }
+            }
+            Step::Answer(at, good, size) => {
+                let asked = peer(at).map(|key| (key, self.asked(key)));
+                for (key, piece) in asked
+                    .into_iter()
+                    .flat_map(|(key, pieces)| pieces.into_iter().map(move |piece| (key, piece)))
+                {
+                    let length = MetadataMessage::piece_size(size, piece).max(1);
+                    let right = good && size == METADATA_SIZE as u32 && piece < PARTS;
+                    let data = if right {
+                        part(piece)
+                    } else {
+                        vec![0; length].into()
+                    };
+                    self.send(key, piece, size, data);
+                }
+                self.0
+                    .actions
+                    .retain(|action| !matches!(action, Action::Send { .. }));
+            }
+            Step::Reject(at) => {
+                for (key, piece) in peer(at)
+                    .map(|key| (key, self.asked(key)))
+                    .into_iter()
+                    .flat_map(|(key, pieces)| pieces.into_iter().map(move |piece| (key, piece)))
+                {
+                    let reject = MetadataMessage::Reject { piece };
+                    self.0.say(key, [reject.message(OUR_ID)]);
+                }
+            }
+            Step::Unasked(at, piece) => {
+                if let Some(key) = peer(at) {
+                    self.send(key, piece, METADATA_SIZE as u32, vec![1; 16_384].into());
+                }
+            }
+            Step::Ask(at, piece) => {
+                if let Some(key) = peer(at) {
+                    ask(&mut self.0, key, piece);
+                }
+            }
+            Step::Resize(at, size) => {
+                if let Some(key) = peer(at) {
+                    self.0.say(key, [hello(Some(size))]);
+                }
+            }
+            Step::Checked => self.answer_check(),
+            Step::Wait(seconds) => self.0.wait(Duration::from_secs(seconds)),
+            Step::SetActivity(active) => {
+                let activity = if active {
+                    Activity::Active
+                } else {
+                    Activity::Paused
+                };
+                self.0.torrent.set_activity(self.0.now, activity);
+            }
+        }
+        self.0.drain();
+        let left: Vec<_> = self.0.torrent.peers().map(|peer| peer.key).collect();
+        peers.retain(|key| left.contains(key));
+    }
+
+    /// Hashes what there is to be hashed; whether it was good.
+    fn answer_check(&mut self) {
+        let place = self
+            .0
+            .actions
+            .iter()
+            .position(|action| matches!(action, Action::CheckMetadata { .. }));
+        let Some(Action::CheckMetadata { metadata: copy }) =
+            place.map(|place| self.0.actions.remove(place))
+        else {
+            return;
+        };
+        if copy == metadata() {
+            self.arrive();
+        } else {
+            self.0.torrent.handle_metadata_failed(self.0.now);
+            self.0.drain();
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever peers do, the books are in order, and somebody honest ends it.
+    #[test]
+    fn an_honest_peer_always_ends_it(steps in steps()) {
+        let mut fetching = Fetching::new();
+        let mut peers = Vec::new();
+        for (index, step) in (1..=200_u8).cycle().zip(steps) {
+            fetching.step(step, &mut peers, index);
+        }
+        fetching.0.torrent.set_activity(fetching.0.now, Activity::Active);
+        fetching.answer_check();
+        let honest = fetching.connect(250, METADATA_SIZE as u32);
+        // Each liar costs a quarter of a minute at most.
+        for _ in 0..600 {
+            if fetching.0.torrent.has_metadata() {
+                break;
+            }
+            fetching.answer_all(honest);
+            fetching.answer_check();
+            fetching.0.wait(Duration::from_secs(1));
+        }
+        prop_assert!(fetching.0.torrent.has_metadata());
+        let mut banned = banned(&fetching.0.events).into_iter();
+        prop_assert!(banned.all(|address| address.ip() != std::net::Ipv4Addr::new(10, 0, 1, 250)));
+    }
 }

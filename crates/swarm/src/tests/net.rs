@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -24,8 +25,11 @@ fn content(position: u64) -> u8 {
 
 /// The torrent's metadata: five pieces and a bit.
 pub(super) fn metadata() -> Bytes {
-    let bytes = (0..METADATA_SIZE).map(|at| content(at + 1));
-    bytes.collect::<Vec<u8>>().into()
+    static METADATA: LazyLock<Bytes> = LazyLock::new(|| {
+        let bytes = (0..METADATA_SIZE).map(|at| content(at + 1));
+        bytes.collect::<Vec<u8>>().into()
+    });
+    METADATA.clone()
 }
 
 /// A message as one sends it who spoils metadata.

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use headwater_metainfo::PieceIndex;
 
 use super::{Metadata, Torrent};
-use crate::metadata::Attempt;
-use crate::peer::Peer;
 use crate::picker::{BlockState, Picker};
 use crate::super_seed::View;
 use crate::{Activity, PeerKey, UploadSlots};
@@ -48,12 +46,15 @@ impl Torrent {
             return assert!(self.peers.iter().all(|peer| peer.early.is_none()));
         };
         assert_eq!(self.geometry.piece_count(), 0);
-        for piece in 0..fetch.attempt().map_or(0, Attempt::piece_count) {
-            let asking = |peer: &&Peer| peer.metadata.outstanding().any(|each| each == piece);
-            let asked = fetch.attempt().map_or(0, |attempt| attempt.asked(piece));
-            let peers = self.peers.iter().filter(asking).count();
-            assert!(fetch.is_checking() || peers == usize::from(asked));
+        let Some(attempt) = fetch.attempt().filter(|_| !fetch.is_checking()) else {
+            return;
+        };
+        let mut asked = vec![0; attempt.piece_count() as usize];
+        let outstanding = self.peers.iter().map(|peer| peer.metadata.outstanding());
+        for piece in outstanding.flatten() {
+            asked[piece as usize] += 1;
         }
+        assert!(attempt.asked().eq(asked));
     }
 
     /// Something is hidden from somebody exactly if it is known how far the pieces have spread.

@@ -50,13 +50,16 @@ impl Torrent {
         let peers = self.peers.iter().filter(usable);
         peers
             .filter_map(|peer| {
-                let (key, size) = (peer.key, peer.metadata.size?);
-                Some(Candidate { key, size })
+                Some(Candidate {
+                    key: peer.key,
+                    size: peer.metadata.size?,
+                    vain: peer.metadata.vain,
+                })
             })
             .collect()
     }
 
-    /// Those who are asked for the present copy. Peers that tell no size may have got it since; they are asked only where nobody else
+    /// Those who are asked for the present copy, first those who were not asked in vain: each gets its turn. Peers that tell no size may have got it since; they are asked only where nobody else
     /// can be.
     fn metadata_sources(&self, now: Instant) -> Vec<PeerKey> {
         let State::Fetching(fetch) = &self.metadata else {
@@ -72,7 +75,9 @@ impl Torrent {
         let telling = |size: Option<u32>| -> Vec<PeerKey> {
             let peers = self.peers.iter().filter(awake);
             let same = peers.filter(|peer| peer.metadata.size == size);
-            same.map(|peer| peer.key).collect()
+            let mut same: Vec<_> = same.map(|peer| (peer.metadata.vain, peer.key)).collect();
+            same.sort_unstable();
+            same.into_iter().map(|(_, key)| key).collect()
         };
         let sources = telling(Some(attempt.size));
         if sources.is_empty() {
@@ -155,6 +160,7 @@ impl Torrent {
         }
         if size.is_some_and(|size| size != attempt.size) || !attempt.fits(piece, data) {
             peer.metadata.rest(now + REJECT_REST);
+            self.leave_sole_source(key);
             return Ok(());
         }
         peer.metadata.size = Some(attempt.size);
