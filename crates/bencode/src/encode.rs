@@ -1,5 +1,8 @@
 //! The canonical encoder.
 
+use std::io::Write as _;
+use std::ops::Range;
+
 /// Writes bencode to a vector, piece by piece.
 #[derive(Debug, Default)]
 pub struct Encoder {
@@ -12,6 +15,18 @@ impl Encoder {
         let mut encoder = Self::default();
         write(Slot(&mut encoder.out));
         encoder.out
+    }
+
+    /// Writes one value behind what `out` holds already, for those who use their memory again.
+    ///
+    /// ```
+    /// let mut out = b"stale".to_vec();
+    /// out.clear();
+    /// headwater_bencode::Encoder::append(&mut out, |slot| slot.int(42));
+    /// assert_eq!(out, b"i42e");
+    /// ```
+    pub fn append(out: &mut Vec<u8>, write: impl FnOnce(Slot<'_>)) {
+        write(Slot(out));
     }
 
     /// The bytes of one dictionary, whose entries `write` fills in.
@@ -28,17 +43,14 @@ pub struct Slot<'o>(&'o mut Vec<u8>);
 impl Slot<'_> {
     /// Writes an integer.
     pub fn int(self, value: impl Into<i128>) {
-        self.0.push(b'i');
-        self.0
-            .extend_from_slice(value.into().to_string().as_bytes());
-        self.0.push(b'e');
+        // A vector takes whatever is written to it.
+        let _ = write!(self.0, "i{}e", value.into());
     }
 
     /// Writes a string.
     pub fn bytes(self, value: impl AsRef<[u8]>) {
         let value = value.as_ref();
-        self.0.extend_from_slice(value.len().to_string().as_bytes());
-        self.0.push(b':');
+        let _ = write!(self.0, "{}:", value.len());
         self.0.extend_from_slice(value);
     }
 
@@ -80,24 +92,31 @@ impl ListEncoder<'_> {
 #[derive(Debug)]
 pub struct DictEncoder<'o> {
     out: &'o mut Vec<u8>,
-    last: Option<Vec<u8>>,
+    /// Where in `out` the last key stands.
+    last: Option<Range<usize>>,
 }
 
 impl DictEncoder<'_> {
+    /// Bytes that the whole output has so far, with what it held before.
+    pub fn written(&self) -> usize {
+        self.out.len()
+    }
+
     /// The place of the value under `key`.
     ///
     /// # Panics
     /// When `key` does not sort after the one before it: what came out would not be canonical.
     pub fn key(&mut self, key: impl AsRef<[u8]>) -> Slot<'_> {
         let key = key.as_ref();
-        let sorted = self.last.as_deref().is_none_or(|last| last < key);
+        let last = self.last.take().map(|last| &self.out[last]);
+        let sorted = last.is_none_or(|last| last < key);
         assert!(
             sorted,
             "key {:?} is out of order",
             key.escape_ascii().to_string()
         );
-        self.last = Some(key.to_vec());
         Slot(self.out).bytes(key);
+        self.last = Some(self.out.len() - key.len()..self.out.len());
         Slot(self.out)
     }
 }

@@ -78,6 +78,16 @@ pub(crate) struct Network {
     /// Ask no trackers
     #[arg(long)]
     pub(crate) no_trackers: bool,
+    /// Do not let peers tell each other of peers
+    #[arg(long)]
+    pub(crate) no_pex: bool,
+    /// Do not look for peers on the local network
+    #[arg(long)]
+    pub(crate) no_lsd: bool,
+    /// Do not ask the gateway to let peers in
+    #[cfg(feature = "portmap")]
+    #[arg(long)]
+    pub(crate) no_portmap: bool,
     /// Connect to so many peers at most, for each torrent [default: 200]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_peers: Option<u16>,

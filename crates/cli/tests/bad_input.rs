@@ -14,8 +14,22 @@ const VERBS: [&[&str]; 6] = [
     &["magnet"],
     &["verify"],
     &["scrape"],
-    &["download", "--no-trackers", "--port", "0"],
-    &["seed", "--no-trackers", "--port", "0"],
+    &[
+        "download",
+        "--no-trackers",
+        "--no-lsd",
+        "--no-portmap",
+        "--port",
+        "0",
+    ],
+    &[
+        "seed",
+        "--no-trackers",
+        "--no-lsd",
+        "--no-portmap",
+        "--port",
+        "0",
+    ],
 ];
 
 /// Runs every verb on `torrent` and gives the lines that it prints.

@@ -43,9 +43,7 @@ fn options_of_features_that_are_not_there_are_absent() {
     let help = ["download", "seed", "create", "magnet"]
         .map(|verb| place.ok([verb, "--help"]))
         .concat();
-    for option in [
-        "--no-dht", "--no-lsd", "--no-pex", "--no-utp", "--v2", "--hybrid",
-    ] {
+    for option in ["--no-dht", "--no-utp", "--v2", "--hybrid"] {
         assert!(!help.contains(option), "{option}");
     }
 }

@@ -47,6 +47,7 @@ mod magnet;
 mod metainfo;
 mod path;
 mod piece;
+mod reach;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -64,6 +65,7 @@ pub use magnet::{Magnet, MagnetError};
 pub use metainfo::{MAX_TORRENT_SIZE, Metainfo};
 pub use path::{MAX_NAME_BYTES, Platform, SafePath};
 pub use piece::{BLOCK_LENGTH, BlockSpan, GeometryError, PieceGeometry, PieceIndex};
+pub use reach::Reach;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

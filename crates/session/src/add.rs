@@ -11,7 +11,9 @@ use headwater_store::{Allocation, ResumeData, Storage, StorageError};
 
 use crate::event::Callbacks;
 use crate::open::{Backend, Opening, absolute};
-use crate::{AddError, Events, ResumePolicy, Session, Source, State, SuperSeeding, Torrent};
+use crate::{
+    AddError, Discovery, Events, ResumePolicy, Session, Source, State, SuperSeeding, Torrent,
+};
 
 /// A torrent that is about to be added: options, then `.await`.
 ///
@@ -34,6 +36,7 @@ pub(crate) struct Options {
     pub(crate) state: State,
     pub(crate) sequential: bool,
     pub(crate) super_seeding: SuperSeeding,
+    pub(crate) discovery: Discovery,
     pub(crate) peers: Vec<SocketAddr>,
     pub(crate) trackers: bool,
     /// Unless the user said so: whether the torrent is the user's own and not from elsewhere.
@@ -53,6 +56,7 @@ impl Default for Options {
             state: State::Active,
             sequential: false,
             super_seeding: SuperSeeding::default(),
+            discovery: Discovery::ALL,
             peers: Vec::new(),
             trackers: true,
             trust_trackers: None,
@@ -136,6 +140,11 @@ impl Add {
     /// When it super-seeds (BEP 16); unless given, by itself, when it finds that it is its swarm's only seed.
     pub fn super_seeding(self, mode: SuperSeeding) -> Self {
         self.with(|options| options.super_seeding = mode)
+    }
+
+    /// How it may find peers, as far as the session allows it too; every way unless given. A private torrent uses none (BEP 27).
+    pub fn discovery(self, discovery: Discovery) -> Self {
+        self.with(|options| options.discovery = discovery)
     }
 
     /// Connect to these peers, beside those that trackers name.

@@ -114,9 +114,12 @@ mod error;
 mod event;
 mod fetch;
 mod limit;
+pub mod lsd;
 mod open;
 mod peer;
 mod peer_id;
+#[cfg(feature = "portmap")]
+mod portmap;
 mod resume;
 mod session;
 mod source;
@@ -131,6 +134,8 @@ pub use error::{
 };
 pub use event::{Event, Events};
 pub use peer_id::generate_peer_id;
+#[cfg(feature = "portmap")]
+pub use portmap::{MappingProtocol, PortMapping};
 pub use resume::{ResumePolicy, default_state_dir};
 pub use session::{Session, SessionBuilder, SessionStats, SyncPolicy};
 pub use source::Source;
@@ -144,7 +149,7 @@ pub use headwater_store::{
     Allocation, MemoryStorage, PoolOptions, ResumeData, ResumeError, Storage, StorageError,
     StorageErrorKind, StoreError,
 };
-pub use headwater_swarm::{Direction, PeerSource, SuperSeeding};
+pub use headwater_swarm::{Direction, Discovery, PeerSource, SuperSeeding};
 pub use headwater_tracker::{TierSnapshot, TrackerSnapshot};
 
 /// Keeps the README's example true.

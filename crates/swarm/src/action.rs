@@ -1,5 +1,6 @@
 //! What a torrent asks of its driver, and what it tells.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -172,6 +173,9 @@ pub enum DisconnectReason {
     /// Fewer connections are allowed than there are.
     #[error("there are too many connections")]
     Full,
+    /// The torrent turned out to be private, and the peer was not found through its trackers (BEP 27).
+    #[error("the torrent is private, and the peer was found elsewhere")]
+    Private,
     /// We lost a piece that this peer was told of, and it has no way of hearing that.
     #[error("a piece was lost and the peer cannot be told")]
     LostPiece,
@@ -195,6 +199,9 @@ pub enum Refused {
     /// The torrent is stopped.
     #[error("the torrent is stopped")]
     Stopped,
+    /// It was found in a way that is [not allowed](crate::Config::discovery) any more.
+    #[error("the peer was found in a way that is not allowed")]
+    Forbidden,
     /// The handshake names another torrent.
     #[error("the handshake names another torrent")]
     WrongInfoHash,
@@ -228,6 +235,40 @@ pub enum PeerSource {
     Resume,
     /// It connected to us.
     Incoming,
+}
+
+impl PeerSource {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::User,
+        Self::Magnet,
+        Self::Tracker,
+        Self::LocalDiscovery,
+        Self::Dht,
+        Self::Exchange,
+        Self::Resume,
+        Self::Incoming,
+    ];
+
+    /// One word for it: `user`, `magnet`, `tracker`, `lsd`, `dht`, `pex`, `resume` or `incoming`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Magnet => "magnet",
+            Self::Tracker => "tracker",
+            Self::LocalDiscovery => "lsd",
+            Self::Dht => "dht",
+            Self::Exchange => "pex",
+            Self::Resume => "resume",
+            Self::Incoming => "incoming",
+        }
+    }
+}
+
+impl fmt::Display for PeerSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// A connection whose handshake is done.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use headwater_metainfo::{Bitfield, InfoHash, PeerId, PieceGeometry, PieceIndex};
 
+use crate::Discovery;
+
 /// How much a piece is wanted: 0 is not at all, higher comes first. There is no upper end to the scale.
 ///
 /// ```
@@ -162,6 +164,8 @@ pub struct Config {
     pub limits: Limits,
     /// What it does while it is a seed.
     pub super_seeding: SuperSeeding,
+    /// How peers may be found beside trackers. Nothing is allowed that [`Discovery::of_torrent`] forbids.
+    pub discovery: Discovery,
     /// TCP port to tell peers about (BEP 10).
     pub listen_port: Option<u16>,
     /// Name and version of the program, told to peers (BEP 10).
@@ -184,6 +188,7 @@ impl Config {
             activity: Activity::Active,
             limits: Limits::default(),
             super_seeding: SuperSeeding::default(),
+            discovery: Discovery::default(),
             listen_port: None,
             client: String::new(),
             seed: 0,

@@ -15,6 +15,7 @@ use crate::pieces::PeerPieces;
 use crate::rate::Rate;
 use crate::requests::RequestQueue;
 use crate::super_seed::View;
+use crate::torrent::Exchange;
 use crate::upload_queue::UploadQueue;
 use crate::{Connected, Direction, Limits, PeerKey, PeerSource};
 
@@ -29,6 +30,7 @@ const IDLE_SLOT: Duration = Duration::from_millis(500);
 pub(crate) struct Extensions {
     pub(crate) client: Option<String>,
     pub(crate) upload_only: bool,
+    pub(crate) prefers_encryption: bool,
     pub(crate) ids: ExtensionIds,
 }
 
@@ -53,6 +55,7 @@ pub(crate) struct Peer {
     /// The extensions that both ends speak.
     pub(crate) reserved: Reserved,
     pub(crate) extensions: Extensions,
+    pub(crate) exchange: Exchange,
     /// Addresses in the peer list that stand for this peer.
     pub(crate) listed: SmallVec<[SocketAddr; 1]>,
     pub(crate) connected_at: Instant,
@@ -75,6 +78,8 @@ pub(crate) struct Peer {
     pub(crate) current: Option<PieceIndex>,
     /// When the picker last had not enough for this peer.
     pub(crate) starved_at: Option<Starved>,
+    /// When it was last looked for something that others are slow with.
+    pub(crate) relieved_at: Option<Instant>,
     /// It had part in a piece that failed.
     pub(crate) parole: bool,
     /// Blocks that it sent without having been asked for them.
@@ -126,6 +131,7 @@ impl Peer {
             peer_id: connected.handshake.peer_id,
             reserved: connected.handshake.reserved.common(ours),
             extensions: Extensions::default(),
+            exchange: Exchange::default(),
             listed: SmallVec::new(),
             connected_at: now,
             last_received: now,
@@ -140,6 +146,7 @@ impl Peer {
             suggested: SmallVec::new(),
             current: None,
             starved_at: None,
+            relieved_at: None,
             parole: false,
             unrequested: 0,
             rejected: 0,

@@ -161,7 +161,10 @@ impl SmartBan {
     pub(crate) fn check_invariants(&self) {
         assert!(self.cases.len() <= MAX_CASES);
         assert!(self.blocks <= MAX_BLOCKS);
-        assert_eq!(self.blocks, self.cases.iter().map(Case::blocks).sum());
+        assert_eq!(
+            self.blocks,
+            self.cases.iter().map(Case::blocks).sum::<usize>()
+        );
         for case in &self.cases {
             assert!(!case.named.is_empty());
             assert!(case.named.iter().all(|each| !each.blocks.is_empty()));

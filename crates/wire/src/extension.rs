@@ -115,6 +115,8 @@ pub struct ExtendedHandshake {
     pub port: Option<u16>,
     /// `reqq`: requests that the sender keeps waiting without dropping any.
     pub request_queue: Option<u32>,
+    /// `e`: whether the sender prefers encrypted connections.
+    pub prefers_encryption: Option<bool>,
     /// `yourip`: the address from which the sender sees the receiver come.
     pub your_ip: Option<IpAddr>,
     /// `ipv4`: an address of the sender's.
@@ -161,6 +163,7 @@ impl ExtendedHandshake {
                 .and_then(|port| port.try_into().ok())
                 .filter(|&port| port != 0),
             request_queue: int("reqq").and_then(|count| count.try_into().ok()),
+            prefers_encryption: int("e").map(|flag| flag != 0),
             your_ip: ip("yourip"),
             ipv4: ip("ipv4").and_then(|ip| match ip {
                 IpAddr::V4(ip) => Some(ip),
@@ -180,6 +183,7 @@ impl ExtendedHandshake {
     /// The payload.
     pub fn encode(&self) -> Vec<u8> {
         Encoder::dict_to_vec(|dict| {
+            put_int(dict, "e", self.prefers_encryption.map(u8::from));
             put_bytes(dict, "ipv4", self.ipv4.map(|ip| ip.octets()));
             put_bytes(dict, "ipv6", self.ipv6.map(|ip| ip.octets()));
             dict.key("m").dict(|m| {
@@ -259,6 +263,7 @@ mod tests {
             option::of("[a-zA-Zµ0-9 .]{0,40}"),
             option::of(1u16..),
             option::of(any::<u32>()),
+            option::of(any::<bool>()),
             option::of(any::<IpAddr>()),
             option::of(any::<Ipv4Addr>()),
             option::of(any::<Ipv6Addr>()),
@@ -271,6 +276,7 @@ mod tests {
                     client,
                     port,
                     request_queue,
+                    prefers_encryption,
                     your_ip,
                     ipv4,
                     ipv6,
@@ -282,6 +288,7 @@ mod tests {
                         client,
                         port,
                         request_queue,
+                        prefers_encryption,
                         your_ip,
                         ipv4,
                         ipv6,

@@ -1,4 +1,4 @@
-//! The BitTorrent peer wire protocol: handshake, messages and a tokio-util codec (BEP 3, 6, 9, 10, 52).
+//! The BitTorrent peer wire protocol: handshake, messages and a tokio-util codec (BEP 3, 6, 9, 10, 11, 52).
 //!
 //! [`Handshake`] opens a connection, [`Message`]s follow. [`HandshakeCodec`] and [`MessageCodec`] read and write them over
 //! anything that tokio reads and writes; [`SendQueue`] writes blocks without copying them. Payloads that were
@@ -35,6 +35,7 @@
 //!
 //! - [`extension`]: the extension protocol's handshake and message ids.
 //! - [`MetadataMessage`]: how peers give each other the info dictionary (BEP 9).
+//! - [`pex`]: peers tell each other of peers.
 //! - [`allowed_fast_set`]: which pieces a choked peer may ask for.
 //! - [`client_name`]: which program a peer id belongs to.
 //! - [`ReadBuffers`]: memory for received blocks, shared by many connections and used again.
@@ -48,6 +49,7 @@ pub mod extension;
 mod handshake;
 mod message;
 mod metadata;
+pub mod pex;
 mod read_buffers;
 mod room;
 mod send_queue;

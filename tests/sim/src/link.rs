@@ -14,8 +14,8 @@ use headwater_swarm::PeerKey;
 use crate::packet::Packet;
 use crate::time::{Rate, Time};
 
-/// Bytes that the send buffer of a connection takes.
-const SEND_BUFFER: u64 = 64 * 1024;
+/// Bytes that the send buffer of a connection takes: what TCP leaves with us until then, if it is asked to.
+const SEND_BUFFER: u64 = 32 * 1024;
 /// Bytes at most that are under way to a receiver.
 const WINDOW: u64 = 4 * 1024 * 1024;
 

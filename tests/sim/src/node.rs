@@ -83,6 +83,7 @@ impl Node {
         config.listen_port = Some(PORT);
         config.limits = self.spec.limits.clone();
         config.super_seeding = self.spec.super_seeding;
+        config.discovery = self.spec.discovery;
         config.priorities.clone_from(&self.spec.priorities);
         match (self.kept.take(), &self.spec.start) {
             (Some((have, partial)), _) => (config.have, config.partial) = (have, partial),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use headwater_metainfo::{Bitfield, PieceGeometry};
-use headwater_swarm::{Limits, Priority, SuperSeeding};
+use headwater_swarm::{Discovery, Limits, Priority, SuperSeeding};
 
 use crate::behaviour::Behaviour;
 use crate::disk::DiskSpec;
@@ -112,6 +112,8 @@ pub struct NodeSpec {
     pub limits: Limits,
     /// What its brain does as a seed.
     pub super_seeding: SuperSeeding,
+    /// How it finds others beside the tracker.
+    pub discovery: Discovery,
 }
 
 impl NodeSpec {
@@ -136,6 +138,8 @@ impl NodeSpec {
                 ..Limits::default()
             },
             super_seeding: SuperSeeding::default(),
+            // Where everybody is named by the tracker, there is nothing to find, and what is measured is something else.
+            discovery: Discovery::NONE,
         }
     }
 

@@ -10,6 +10,8 @@ use rand::rngs::Xoshiro256PlusPlus;
 pub struct TrackerSpec {
     /// Time between two announces of a peer.
     pub interval: Duration,
+    /// The same as long as a peer has few others.
+    pub retry: Duration,
     /// Addresses at most in an answer.
     pub numwant: usize,
 }
@@ -18,6 +20,7 @@ impl Default for TrackerSpec {
     fn default() -> Self {
         Self {
             interval: Duration::from_mins(2),
+            retry: Duration::from_secs(15),
             numwant: 50,
         }
     }

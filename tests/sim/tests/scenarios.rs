@@ -61,6 +61,7 @@ scenarios! {
     cancellers: "cancellers", as_it_is, WHOLE;
     mutes: "mutes", as_it_is, WHOLE;
     nat: "nat", as_it_is, WHOLE;
+    pex: "pex", as_it_is, WHOLE;
     far_away: "far-away", as_it_is, WHOLE;
     tiny_pieces: "tiny-pieces", small, ANY_SIZE;
     huge_pieces: "huge-pieces", as_it_is, WHOLE;

@@ -1,4 +1,5 @@
 use bytes::{Bytes, BytesMut};
+use headwater_wire::pex::PexMessage;
 use headwater_wire::{Handshake, Message, MessageCodec, MetadataMessage};
 use tokio_util::codec::{Decoder, Encoder};
 
@@ -67,4 +68,25 @@ pub fn ut_metadata(data: &[u8]) {
         assert!(data.ends_with(piece));
     }
     assert_eq!(MetadataMessage::decode(&message.encode()), Ok(message));
+}
+
+/// Peer exchange messages are bounded, and what is read is read again from its encoding.
+pub fn ut_pex(data: &[u8]) {
+    let Ok(message) = PexMessage::decode(data) else {
+        return;
+    };
+    let most = 2 * PexMessage::MAX_READ;
+    assert!(message.added.len() <= most && message.dropped.len() <= most);
+    let again = PexMessage::decode(&message.encode()).expect("what is written can be read");
+    let counts = |message: &PexMessage| (message.added.len(), message.dropped.len());
+    // IPv4 addresses in IPv6 clothes may make one list longer than what is read of it.
+    let most_of_a_list = |message: &PexMessage| {
+        let v4 = message.added.iter().filter(|peer| peer.address.is_ipv4());
+        let dropped = message.dropped.iter().filter(|it| it.is_ipv4());
+        v4.count().max(dropped.count())
+    };
+    if most_of_a_list(&message) <= PexMessage::MAX_READ {
+        assert_eq!(counts(&again), counts(&message));
+        assert!(message.added.iter().all(|peer| again.added.contains(peer)));
+    }
 }

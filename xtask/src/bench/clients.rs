@@ -58,7 +58,15 @@ pub(super) fn download(
             let mut command = Command::new(programs.headwater);
             command.args(["-q", "download"]).arg(torrent);
             command.arg("-d").arg(target);
-            command.args(["--no-trackers", "--port", "0", "--peer", &address]);
+            command.args([
+                "--no-trackers",
+                "--bind",
+                "127.0.0.1",
+                "--port",
+                "0",
+                "--peer",
+                &address,
+            ]);
             measured(&mut command)
         }
         Client::Libtorrent => {

@@ -6,19 +6,29 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use headwater_metainfo::{InfoHash, Metainfo};
 
-use super::clients::{Client, ClientKind, Installed, Job, Program, Role};
+use super::clients::{Client, ClientKind, Finding, Installed, Job, Program, Role};
 use super::content::{Content, Shape};
+use super::namespace;
 use super::tracker::{Scheme, Tracker, TrackerKind, Trackers};
 use crate::interop::process::wait_until;
+
+/// KiB a second of a peer that is to have next to nothing.
+const HARDLY: u32 = 4;
+/// KiB a second of one that takes a few seconds.
+const MODERATELY: u32 = 1_024;
 
 /// How the two find each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Via {
     /// One is told the other's address. The leech dials if it can be told so, else the seed.
     Direct,
+    /// Both are told of a third, which is a slow leech, and find each other through it.
+    Exchange(ClientKind),
+    /// They find each other on the local network.
+    Multicast,
     /// Both announce.
     Tracker(TrackerKind, Scheme),
     /// The same, but the leech has only a magnet link with the tracker in it.
@@ -29,7 +39,7 @@ impl Via {
     /// The tracker that they meet at.
     fn tracker(self) -> Option<(TrackerKind, Scheme)> {
         match self {
-            Self::Direct => None,
+            Self::Direct | Self::Exchange(_) | Self::Multicast => None,
             Self::Tracker(kind, scheme) | Self::Magnet(kind, scheme) => Some((kind, scheme)),
         }
     }
@@ -39,6 +49,8 @@ impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Direct => f.pad("directly"),
+            Self::Exchange(hub) => f.pad(&format!("pex over {hub}")),
+            Self::Multicast => f.pad("local discovery"),
             Self::Tracker(kind, Scheme::Http) => f.pad(&format!("{kind}, HTTP")),
             Self::Tracker(kind, Scheme::Udp) => f.pad(&format!("{kind}, UDP")),
             Self::Magnet(kind, Scheme::Http) => f.pad(&format!("magnet, {kind}, HTTP")),
@@ -57,15 +69,25 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn has(self, client: ClientKind) -> bool {
-        self.seed == client || self.leech == client
+        self.seed == client || self.leech == client || self.via == Via::Exchange(client)
+    }
+
+    /// Whether an object of a report is about it.
+    pub(crate) fn is_in(self, object: &serde_json::Value) -> bool {
+        object["seed"] == self.seed.to_string()
+            && object["leech"] == self.leech.to_string()
+            && object["via"] == self.via.to_string()
     }
 
     /// The programs that it needs and that are not installed.
     pub(crate) fn missing(self, installed: &Installed) -> Option<String> {
-        let tracker = self.via.tracker().map(|(kind, _)| match kind {
-            TrackerKind::Opentracker => Program::Opentracker,
-            TrackerKind::Headwater => Program::Headwater,
-        });
+        let tracker = match self.via {
+            Via::Exchange(hub) => Some(hub.program()),
+            _ => self.via.tracker().map(|(kind, _)| match kind {
+                TrackerKind::Opentracker => Program::Opentracker,
+                TrackerKind::Headwater => Program::Headwater,
+            }),
+        };
         let programs = [self.seed.program(), self.leech.program()]
             .into_iter()
             .chain(tracker);
@@ -109,9 +131,60 @@ pub(crate) fn matrix(foreign: bool) -> Vec<Plan> {
             shape,
         })
     });
-    cases
-        .filter(|plan| plan.via != Via::Direct || plan.seed.can_dial() || plan.leech.can_dial())
-        .collect()
+    let cases = cases
+        .filter(|plan| plan.via != Via::Direct || plan.seed.can_dial() || plan.leech.can_dial());
+    let own: &[Plan] = if foreign { &[] } else { &EXCHANGES };
+    cases.chain(own.iter().copied()).collect()
+}
+
+const fn exchange(seed: ClientKind, hub: ClientKind, leech: ClientKind) -> Plan {
+    Plan {
+        seed,
+        leech,
+        via: Via::Exchange(hub),
+        shape: Shape::Single,
+    }
+}
+
+/// Every part of a peer exchange with somebody else in it.
+const EXCHANGES: [Plan; 4] = [
+    exchange(
+        ClientKind::Headwater,
+        ClientKind::Headwater,
+        ClientKind::Headwater,
+    ),
+    exchange(
+        ClientKind::Headwater,
+        ClientKind::Libtorrent,
+        ClientKind::Headwater,
+    ),
+    exchange(
+        ClientKind::Libtorrent,
+        ClientKind::Headwater,
+        ClientKind::Libtorrent,
+    ),
+    exchange(
+        ClientKind::Libtorrent,
+        ClientKind::Headwater,
+        ClientKind::Headwater,
+    ),
+];
+
+/// Pairs on a network of their own.
+pub(crate) fn local_matrix() -> Vec<Plan> {
+    let own = ClientKind::Headwater;
+    let others = [ClientKind::Libtorrent, ClientKind::Transmission];
+    let pairs = others
+        .into_iter()
+        .flat_map(|other| [(own, other), (other, own)]);
+    let pairs = pairs.chain([(own, own)]);
+    let plan = |(seed, leech)| Plan {
+        seed,
+        leech,
+        via: Via::Multicast,
+        shape: Shape::Single,
+    };
+    pairs.map(plan).collect()
 }
 
 const WAYS: [(Via, Shape); 9] = [
@@ -198,14 +271,19 @@ impl Case {
         let content = Content::new(self.plan.shape, self.number);
         let (seed, leech) = self.jobs(&content, trackers)?;
         content.write(&seed.data)?;
-        let mut pair = match self.plan.via.tracker() {
-            None => self.join_directly(seed, leech, installed, deadline)?,
-            Some((kind, _)) => {
+        let mut pair = match self.plan.via {
+            Via::Direct => self.join_directly(seed, leech, installed, deadline)?,
+            Via::Exchange(hub) => self.join_over(hub, seed, leech, installed, deadline)?,
+            Via::Multicast => self.join_locally(seed, leech, installed, deadline)?,
+            Via::Tracker(kind, _) | Via::Magnet(kind, _) => {
                 let tracker = trackers.get(kind).context("the tracker is not there")?;
                 self.join_through(tracker, seed, leech, installed, deadline)?
             }
         };
         pair.transfer(deadline)?;
+        if let Some(finding) = pair.leech.job().finding {
+            pair.must_have_found(finding)?;
+        }
         let elapsed = pair.joined.elapsed();
         content.compare(&pair.leech.job().data, self.plan.leech)?;
         Ok(elapsed)
@@ -216,20 +294,65 @@ impl Case {
         let tracker = self.plan.via.tracker();
         let url = tracker.and_then(|(kind, scheme)| Some(trackers.get(kind)?.url(scheme)));
         let torrent = content.torrent(url)?;
-        let link = match self.plan.via {
-            Via::Magnet(..) => Some(Metainfo::from_bytes(&torrent)?.magnet().to_string()),
-            Via::Direct | Via::Tracker(..) => None,
-        };
-        let job = |role: Role, name: &str| -> anyhow::Result<Job> {
-            let state = self.folder.join(name);
-            let data = state.join("data");
-            fs::create_dir_all(&data)?;
-            fs::write(state.join("x.torrent"), &torrent)?;
-            Ok(Job::new(role, state, data, self.plan.shape))
-        };
-        let mut leech = job(Role::Leech, "leech")?;
-        leech.link = link;
-        Ok((job(Role::Seed, "seed")?, leech))
+        let mut leech = self.job(Role::Leech, "leech", &torrent)?;
+        if let Via::Magnet(..) = self.plan.via {
+            leech.link = Some(Metainfo::from_bytes(&torrent)?.magnet().to_string());
+        }
+        Ok((self.job(Role::Seed, "seed", &torrent)?, leech))
+    }
+
+    fn job(&self, role: Role, name: &str, torrent: &[u8]) -> anyhow::Result<Job> {
+        let state = self.folder.join(name);
+        let data = state.join("data");
+        fs::create_dir_all(&data)?;
+        fs::write(state.join("x.torrent"), torrent)?;
+        let mut job = Job::new(role, state, data, self.plan.shape);
+        match self.plan.via {
+            Via::Exchange(_) => job.finding = Some(Finding::Pex),
+            Via::Multicast => {
+                job.finding = Some(Finding::Lsd);
+                job.ip = namespace::ADDRESS.into();
+            }
+            Via::Direct | Via::Tracker(..) | Via::Magnet(..) => {}
+        }
+        Ok(job)
+    }
+
+    /// Starts a leech that hardly gets anything itself, and the two that are told of it.
+    fn join_over(
+        &self,
+        hub: ClientKind,
+        mut seed: Job,
+        mut leech: Job,
+        installed: &Installed,
+        deadline: Instant,
+    ) -> anyhow::Result<Pair> {
+        let torrent = fs::read(seed.torrent())?;
+        let mut middle = self.job(Role::Leech, "hub", &torrent)?;
+        middle.max_down = Some(HARDLY);
+        let middle = start(middle, hub, installed, deadline)?;
+        let address = Some(loopback(middle.port()));
+        (seed.dial, leech.dial) = (address, address);
+        // Slow enough that it is still there when somebody looks at its peers.
+        leech.max_down = Some(MODERATELY);
+        let seed = start(seed, self.plan.seed, installed, deadline)?;
+        let leech = self.plan.leech.start(leech, installed)?;
+        let mut pair = Pair::new(seed, leech);
+        pair.hub = Some(middle);
+        Ok(pair)
+    }
+
+    /// Starts both, and tells neither of the other.
+    fn join_locally(
+        &self,
+        seed: Job,
+        mut leech: Job,
+        installed: &Installed,
+        deadline: Instant,
+    ) -> anyhow::Result<Pair> {
+        leech.max_down = Some(MODERATELY);
+        let seed = start(seed, self.plan.seed, installed, deadline)?;
+        Ok(Pair::new(seed, self.plan.leech.start(leech, installed)?))
     }
 
     /// Starts the one that listens, and once it does, the one that dials it.
@@ -286,6 +409,8 @@ impl Case {
 struct Pair {
     seed: Box<dyn Client>,
     leech: Box<dyn Client>,
+    /// Whom both are told of, where there is one.
+    hub: Option<Box<dyn Client>>,
     joined: Instant,
 }
 
@@ -294,8 +419,20 @@ impl Pair {
         Self {
             seed,
             leech,
+            hub: None,
             joined: Instant::now(),
         }
+    }
+
+    /// Either has dialled the other, and knew of it in this way.
+    fn must_have_found(&self, finding: Finding) -> anyhow::Result<()> {
+        let has_found = self.seed.has_found(finding) || self.leech.has_found(finding);
+        ensure!(
+            has_found,
+            "they met otherwise than through {}",
+            finding.word()
+        );
+        Ok(())
     }
 
     /// Waits until the leech is done.

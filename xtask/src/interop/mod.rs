@@ -7,6 +7,7 @@ mod case;
 pub(crate) mod clients;
 mod content;
 mod http;
+mod namespace;
 pub(crate) mod ports;
 pub(crate) mod process;
 mod report;
@@ -51,6 +52,9 @@ pub(crate) struct Arguments {
     /// Seconds after which a case has failed
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
+    /// Run the cases of local discovery, in the network namespace in which this is
+    #[arg(long, hide = true)]
+    in_namespace: bool,
     /// Keep the folder with data and logs, and say where it is
     #[arg(long)]
     keep: bool,
@@ -74,13 +78,22 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else {
         Installed::foreign().and_headwater(arguments.headwater.clone())?
     };
-    let plans = case::matrix(arguments.foreign).into_iter();
+    let plans = if arguments.in_namespace {
+        namespace::set_up()?;
+        case::local_matrix()
+    } else {
+        case::matrix(arguments.foreign)
+    };
+    let plans = plans.into_iter();
     let plans = plans.filter(|plan| arguments.wants(*plan)).enumerate();
     let cases: Vec<_> = plans
         .map(|(number, plan)| Case::new(number, plan, folder.path()))
         .collect::<anyhow::Result<_>>()?;
     let trackers = Trackers::start(&installed, folder.path(), &cases)?;
-    let report = run_all(&cases, &installed, &trackers, arguments);
+    let mut report = run_all(&cases, &installed, &trackers, arguments);
+    if !arguments.foreign && !arguments.in_namespace {
+        report.extend(run_locally(&installed, arguments)?);
+    }
     report.print(arguments.json);
     if arguments.keep {
         eprintln!("data and logs are in {}", folder.path().display());
@@ -115,6 +128,38 @@ fn run_all(
         .map(|case| case.plan)
         .zip(outcomes.into_values());
     Report::new(cases.collect(), installed.missing())
+}
+
+/// Runs the cases of local discovery on a network of their own.
+fn run_locally(
+    installed: &Installed,
+    arguments: &Arguments,
+) -> anyhow::Result<Vec<(Plan, Outcome)>> {
+    let plans = case::local_matrix().into_iter();
+    let plans: Vec<_> = plans.filter(|plan| arguments.wants(*plan)).collect();
+    if plans.is_empty() {
+        return Ok(Vec::new());
+    }
+    if let Some(missing) = namespace::missing() {
+        let left_out = plans.into_iter();
+        return Ok(left_out
+            .map(|plan| (plan, Outcome::Missing(missing.clone())))
+            .collect());
+    }
+    let headwater = installed.require(clients::Program::Headwater)?;
+    let objects = namespace::run(headwater, arguments.timeout, arguments.keep)?;
+    let outcome_of = |plan: &Plan| {
+        let mut objects = objects.iter();
+        let object = objects.find(|object| plan.is_in(object));
+        object.map_or_else(
+            || Outcome::Failed("it was not run".to_owned()),
+            Outcome::read,
+        )
+    };
+    Ok(plans
+        .into_iter()
+        .map(|plan| (plan, outcome_of(&plan)))
+        .collect())
 }
 
 fn outcome(case: &Case, installed: &Installed, trackers: &Trackers, timeout: Duration) -> Outcome {

@@ -23,6 +23,16 @@ impl Outcome {
         }
     }
 
+    /// Of an object that [`Report::print`] has printed.
+    pub(crate) fn read(object: &serde_json::Value) -> Self {
+        let text = |key: &str| object[key].as_str().unwrap_or_default().to_owned();
+        match object["elapsed_ms"].as_u64() {
+            Some(elapsed) => Self::Passed(Duration::from_millis(elapsed)),
+            None if object["missing"].is_string() => Self::Missing(text("missing")),
+            None => Self::Failed(text("message")),
+        }
+    }
+
     fn details(&self) -> String {
         match self {
             Self::Passed(elapsed) => format!("{:.1} s", elapsed.as_secs_f64()),
@@ -41,6 +51,11 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) const fn new(cases: Vec<(Plan, Outcome)>, missing: Vec<String>) -> Self {
         Self { cases, missing }
+    }
+
+    /// Takes in more cases.
+    pub(crate) fn extend(&mut self, cases: Vec<(Plan, Outcome)>) {
+        self.cases.extend(cases);
     }
 
     /// To standard output: a table, or an object a line.

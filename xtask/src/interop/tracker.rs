@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use headwater_metainfo::InfoHash;
 
-use super::case::Case;
+use super::case::{Case, Via};
 use super::clients::{Installed, Program, Role};
 use super::{http, ports};
 use crate::interop::process::{Process, wait_until};
@@ -96,8 +96,14 @@ impl Trackers {
         folder: &Path,
         cases: &[Case],
     ) -> anyhow::Result<Self> {
+        let is_needed = |kind| {
+            let mut cases = cases.iter();
+            cases.any(|case| matches!(case.plan.via, Via::Tracker(each, _) if each == kind))
+        };
         let opentracker = installed.program(Program::Opentracker);
+        let opentracker = opentracker.filter(|_| is_needed(TrackerKind::Opentracker));
         let headwater = installed.program(Program::Headwater);
+        let headwater = headwater.filter(|_| is_needed(TrackerKind::Headwater));
         Ok(Self {
             opentracker: opentracker
                 .map(|_| opentracker_for(folder, cases))

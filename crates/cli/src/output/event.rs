@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use super::Sources;
+
 /// One line of JSON.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -41,6 +43,8 @@ pub(crate) enum Event<'a> {
         down_bps: u64,
         up_bps: u64,
         peers: u64,
+        /// How the peers were found.
+        sources: Sources,
     },
     /// How far a check of data on disk is; once a second.
     Checking { done: u64, total: u64 },

@@ -3,6 +3,7 @@
 mod event;
 mod logging;
 mod progress;
+mod sources;
 mod text;
 
 use std::fmt::Display;
@@ -16,6 +17,7 @@ use serde::Serialize;
 pub(crate) use self::event::Event;
 pub(crate) use self::logging::init_logging;
 pub(crate) use self::progress::{Phase, Progress, Snapshot, with_progress};
+pub(crate) use self::sources::Sources;
 use self::text::one_line;
 pub(crate) use self::text::{printable, report_panics_in_one_line};
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Event, Output};
+use super::{Event, Output, Sources};
 use crate::units;
 
 /// For work that blocks.
@@ -24,12 +24,13 @@ pub(crate) enum Phase {
     /// A torrent is made.
     Hashing,
     /// Peers are asked what a magnet link stands for.
-    FetchingMetadata { peers: u64 },
+    FetchingMetadata { peers: u64, sources: Sources },
     /// Peers send and receive.
     Transferring {
         down_bps: u64,
         up_bps: u64,
         peers: u64,
+        sources: Sources,
     },
 }
 
@@ -128,23 +129,26 @@ fn event(snapshot: &Snapshot) -> Event<'static> {
     match phase {
         Phase::Checking => Event::Checking { done, total },
         Phase::Hashing => Event::Hashing { done, total },
-        Phase::FetchingMetadata { peers } => Event::Progress {
+        Phase::FetchingMetadata { peers, sources } => Event::Progress {
             done,
             total,
             down_bps: 0,
             up_bps: 0,
             peers,
+            sources,
         },
         Phase::Transferring {
             down_bps,
             up_bps,
             peers,
+            sources,
         } => Event::Progress {
             done,
             total,
             down_bps,
             up_bps,
             peers,
+            sources,
         },
     }
 }
@@ -153,7 +157,7 @@ fn event(snapshot: &Snapshot) -> Event<'static> {
 fn describe(snapshot: &Snapshot, elapsed: Duration) -> String {
     let Snapshot { phase, done, total } = *snapshot;
     let name = match phase {
-        Phase::FetchingMetadata { peers } => {
+        Phase::FetchingMetadata { peers, .. } => {
             return format!("fetching metadata, {}", count_peers(peers));
         }
         Phase::Checking => "checking",
@@ -166,6 +170,7 @@ fn describe(snapshot: &Snapshot, elapsed: Duration) -> String {
             down_bps,
             up_bps,
             peers,
+            ..
         } => {
             let (down, up) = (units::rate(down_bps), units::rate(up_bps));
             let peers = count_peers(peers);
@@ -224,6 +229,7 @@ mod tests {
                 down_bps: 1 << 20,
                 up_bps: 0,
                 peers: 1,
+                sources: Sources::default(),
             },
             done: 99,
             total: 100,
@@ -244,7 +250,10 @@ mod tests {
     #[test]
     fn what_is_not_known_has_no_share() {
         let snapshot = Snapshot {
-            phase: Phase::FetchingMetadata { peers: 3 },
+            phase: Phase::FetchingMetadata {
+                peers: 3,
+                sources: Sources::default(),
+            },
             done: 0,
             total: 0,
         };

@@ -17,7 +17,7 @@ pub(crate) use self::open::open;
 use self::trackers::Trackers;
 use crate::exit::Result;
 use crate::interrupt::Interrupt;
-use crate::output::{Event, Output, Phase, Progress, Snapshot, printable};
+use crate::output::{Event, Output, Phase, Progress, Snapshot, Sources, printable};
 use crate::units;
 
 /// How often progress is shown.
@@ -203,15 +203,22 @@ impl<'o> Transfer<'o> {
                 total.up += stats.upload_rate;
                 total.peers += stats.peers as u64;
             }
+            let peers = self.torrents.iter().flat_map(Torrent::peers);
+            total.sources.extend(peers.map(|peer| peer.source));
             let is_fetching =
                 |torrent: &Torrent| matches!(torrent.detail(), Detail::FetchingMetadata);
-            let phase = if total.wanted == 0 && self.torrents.iter().any(is_fetching) {
-                Phase::FetchingMetadata { peers: total.peers }
+            let is_fetching = total.wanted == 0 && self.torrents.iter().any(is_fetching);
+            let phase = if is_fetching {
+                Phase::FetchingMetadata {
+                    peers: total.peers,
+                    sources: total.sources,
+                }
             } else {
                 Phase::Transferring {
                     down_bps: total.down,
                     up_bps: total.up,
                     peers: total.peers,
+                    sources: total.sources,
                 }
             };
             Snapshot {
@@ -272,4 +279,5 @@ struct Totals {
     down: u64,
     up: u64,
     peers: u64,
+    sources: Sources,
 }

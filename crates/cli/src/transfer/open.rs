@@ -54,9 +54,15 @@ fn builder(network: &Network) -> SessionBuilder {
     let mut builder = Session::builder()
         .client(concat!("Headwater ", env!("CARGO_PKG_VERSION")))
         .trackers(!network.no_trackers)
+        .pex(!network.no_pex)
+        .lsd(!network.no_lsd)
         .download_limit(network.max_down.unwrap_or(0))
         .upload_limit(network.max_up.unwrap_or(0))
         .resume_policy(default_state_dir().map_or(ResumePolicy::Off, ResumePolicy::Folder));
+    #[cfg(feature = "portmap")]
+    {
+        builder = builder.port_mapping(!network.no_portmap);
+    }
     for address in &network.bind {
         builder = builder.bind(*address);
     }

@@ -160,7 +160,10 @@ impl Driver {
             source,
         };
         match self.swarm.handle_connected(now, connected) {
-            Ok(key) => self.start_peer(key, connection),
+            Ok(key) => {
+                tracing::debug!(address = %connection.address, %source, "connected");
+                self.start_peer(key, connection);
+            }
             Err(reason) => {
                 tracing::debug!(address = %connection.address, %reason, "connection refused");
             }

@@ -110,6 +110,10 @@ impl Driver {
             let mode = self.control.super_seeding;
             self.swarm.set_super_seeding(now, mode);
         }
+        if is_first || self.control.discovery != before.discovery {
+            let discovery = self.allowed_discovery();
+            self.swarm.set_discovery(now, discovery);
+        }
         if is_first || max_peers != before.max_peers {
             let mut limits = self.swarm.limits().clone();
             limits.max_peers = max_peers.unwrap_or(limits.max_peers);

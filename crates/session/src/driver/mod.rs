@@ -7,6 +7,7 @@
 mod actions;
 mod begin;
 mod checks;
+mod discovery;
 mod disk;
 mod doubt;
 mod files;
@@ -132,6 +133,8 @@ pub(crate) enum Input {
     NotRearranged,
     /// Files are closed.
     Released,
+    /// A peer was found otherwise than by a tracker.
+    Found(SocketAddr, PeerSource),
 }
 
 /// The extensions that our handshakes announce.
@@ -187,6 +190,8 @@ struct Driver {
     /// What the user wants, as last looked at.
     control: Control,
     read_only: bool,
+    /// Local discovery knows of it.
+    is_local: bool,
     inputs: mpsc::UnboundedSender<Input>,
     reports: mpsc::Sender<Report>,
     report_receiver: mpsc::Receiver<Report>,
@@ -263,6 +268,7 @@ impl Driver {
                 ..Control::default()
             },
             read_only: parts.read_only,
+            is_local: false,
             swarm: new_swarm(&core, &shared, beginning.have, beginning.partial),
             store,
             lane,
@@ -333,6 +339,7 @@ impl Driver {
         self.drain(now);
         self.reconcile(now);
         self.drain(now);
+        self.show_locally();
         self.announce(now);
         self.save_if_due(now);
         self.publish_if_due(now);
@@ -384,6 +391,7 @@ impl Driver {
             Input::Rearranged(outcome) => self.rearranged(outcome),
             Input::NotRearranged => self.not_rearranged(),
             Input::Released => self.life.released(),
+            Input::Found(address, source) => self.found(now, address, source),
         }
     }
 

@@ -160,8 +160,8 @@ impl Driver {
         } else {
             UNKNOWN_LEFT
         };
-        let mut request =
-            AnnounceRequest::new(self.shared.info_hash, self.shared.peer_id, self.core.port);
+        let port = self.core.public_port();
+        let mut request = AnnounceRequest::new(self.shared.info_hash, self.shared.peer_id, port);
         request.uploaded = stats.uploaded - self.trackers.base.uploaded;
         request.downloaded = stats.downloaded - self.trackers.base.downloaded;
         request.left = left;

@@ -63,6 +63,6 @@ async fn connect(bind: &[IpAddr], address: SocketAddr) -> io::Result<TcpStream> 
         let local = local.ok_or(io::ErrorKind::AddrNotAvailable)?;
         socket.bind(SocketAddr::new(*local, 0))?;
     }
-    socket.set_nodelay(true)?;
+    super::tune(&socket)?;
     socket.connect(address).await
 }

@@ -4,6 +4,7 @@ mod connect;
 mod handshake;
 mod outbox;
 mod reader;
+mod socket;
 mod task;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -14,4 +15,5 @@ pub(crate) use handshake::{Connection, HandshakeFailure, Hello, accept_handshake
 #[cfg(test)]
 pub(crate) use outbox::Outbound;
 pub(crate) use outbox::{Outbox, ServeTarget};
+pub(crate) use socket::tune;
 pub(crate) use task::{CloseReason, PeerContext, Report, run};

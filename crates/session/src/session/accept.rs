@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::{Core, Registry};
 use crate::driver::Input;
-use crate::peer::{Hello, accept_handshake};
+use crate::peer::{self, Hello, accept_handshake};
 use crate::{State, driver};
 
 /// How long to wait when the system has no descriptors left.
@@ -51,7 +51,7 @@ impl Acceptor {
             tracing::debug!(%address, "refused: there are enough connections");
             return;
         };
-        let _ = stream.set_nodelay(true);
+        let _ = peer::tune(&stream);
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         tokio::spawn(self.clone().shake_hands(stream, address, permit));
     }

@@ -1,12 +1,15 @@
 //! Options for a session.
 
 use std::net::{IpAddr, SocketAddr};
+#[cfg(feature = "portmap")]
+use std::num::NonZeroU16;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_metainfo::PeerId;
 use headwater_store::{Pool, PoolOptions};
+use headwater_swarm::Discovery;
 use headwater_tracker::{Client, ClientOptions};
 use headwater_wire::ReadBuffers;
 use tokio::sync::Semaphore;
@@ -16,7 +19,10 @@ use super::accept::Acceptor;
 use super::{Core, Defaults, Inner, Registry, Session, descriptors, listener};
 use crate::disk::DiskPool;
 use crate::limit::Bucket;
+use crate::lsd::{Lsd, Scope};
 use crate::peer::Dialler;
+#[cfg(feature = "portmap")]
+use crate::portmap::{PortMapper, Routers};
 use crate::{ResumePolicy, SessionError};
 
 /// Connections at most that are being made at a time, of all torrents together.
@@ -63,6 +69,10 @@ pub struct SessionBuilder {
     peer_id: Option<PeerId>,
     client: String,
     trackers: bool,
+    discovery: Discovery,
+    lsd_on_loopback: bool,
+    #[cfg(feature = "portmap")]
+    port_mapping: bool,
     resume: ResumePolicy,
     shutdown_timeout: Duration,
 }
@@ -85,6 +95,10 @@ impl Default for SessionBuilder {
             peer_id: None,
             client: concat!("Headwater ", env!("CARGO_PKG_VERSION")).to_owned(),
             trackers: true,
+            discovery: Discovery::ALL,
+            lsd_on_loopback: false,
+            #[cfg(feature = "portmap")]
+            port_mapping: false,
             resume: ResumePolicy::Off,
             shutdown_timeout: Duration::from_secs(3),
         }
@@ -171,6 +185,31 @@ impl SessionBuilder {
         self.with(|options| options.trackers = trackers)
     }
 
+    /// Whether peers may tell each other of peers (BEP 11); they do unless this says otherwise. Never for private torrents.
+    pub fn pex(self, pex: bool) -> Self {
+        self.with(|options| options.discovery.pex = pex)
+    }
+
+    /// Whether peers on the local network are found by multicast (BEP 14); they are unless this says otherwise. Never for private
+    /// torrents. It uses the interfaces whose addresses are [bound](Self::bind), and all of them if none is; not without
+    /// [listening](Self::listen).
+    pub fn lsd(self, lsd: bool) -> Self {
+        self.with(|options| options.discovery.lsd = lsd)
+    }
+
+    /// Whether it finds sessions over the loopback interface as well, which nobody else hears: for tests, and for machines without
+    /// any other.
+    pub fn lsd_on_loopback(self, loopback: bool) -> Self {
+        self.with(|options| options.lsd_on_loopback = loopback)
+    }
+
+    /// Whether the gateway of the network is asked, by UPnP, PCP or NAT-PMP, to let peers in at our port; not unless this says so. It
+    /// is given back at the [end](Session::shutdown). Needs the feature `portmap`.
+    #[cfg(feature = "portmap")]
+    pub fn port_mapping(self, port_mapping: bool) -> Self {
+        self.with(|options| options.port_mapping = port_mapping)
+    }
+
     /// Where torrents keep their resume data by themselves; nowhere unless given.
     pub fn resume_policy(self, policy: ResumePolicy) -> Self {
         self.with(|options| options.resume = policy)
@@ -197,7 +236,7 @@ impl SessionBuilder {
             .filter_map(|listener| listener.local_addr().ok())
             .collect();
         let port = addresses.first().map_or(0, SocketAddr::port);
-        let core = Arc::new(self.core(port)?);
+        let core = Arc::new(self.core(port, &addresses)?);
         let torrents = Registry::default();
         for listener in listeners {
             let acceptor = Acceptor::new(core.clone(), torrents.clone());
@@ -217,7 +256,12 @@ impl SessionBuilder {
         })))
     }
 
-    fn core(&self, port: u16) -> Result<Core, SessionError> {
+    #[cfg_attr(
+        not(feature = "portmap"),
+        expect(unused_variables, reason = "nobody is asked")
+    )]
+    fn core(&self, port: u16, addresses: &[SocketAddr]) -> Result<Core, SessionError> {
+        let closing = CancellationToken::new();
         let disk = DiskPool::start(self.disk_threads).map_err(SessionError::Thread)?;
         let (max_connections, files) = descriptors::fit(self.max_connections, self.files);
         Ok(Core {
@@ -231,6 +275,10 @@ impl SessionBuilder {
             },
             port,
             client: self.client.clone(),
+            discovery: self.discovery,
+            lsd: self.start_lsd(port, &closing),
+            #[cfg(feature = "portmap")]
+            port_mapper: self.start_port_mapper(port, addresses, &closing),
             download_limit: Arc::new(Bucket::new(self.download_limit)),
             upload_limit: Arc::new(Bucket::new(self.upload_limit)),
             buffers: ReadBuffers::new(self.write_back_bytes),
@@ -239,8 +287,35 @@ impl SessionBuilder {
             check_threads: self.disk_threads,
             checks: Arc::new(Semaphore::new(1)),
             shutdown_timeout: self.shutdown_timeout,
-            closing: CancellationToken::new(),
+            closing,
         })
+    }
+
+    /// Local discovery, unless nobody could connect to us.
+    fn start_lsd(&self, port: u16, closing: &CancellationToken) -> Lsd {
+        if !self.discovery.lsd || port == 0 {
+            return Lsd::default();
+        }
+        let scope = Scope {
+            bind: self.bind.clone(),
+            loopback: self.lsd_on_loopback,
+        };
+        Lsd::start(port, scope, closing.clone())
+    }
+
+    /// Asks the gateway, where there is use in it.
+    #[cfg(feature = "portmap")]
+    fn start_port_mapper(
+        &self,
+        port: u16,
+        addresses: &[SocketAddr],
+        closing: &CancellationToken,
+    ) -> PortMapper {
+        let wanted = NonZeroU16::new(port).filter(|_| self.port_mapping);
+        match wanted.zip(Routers::of(addresses)) {
+            Some((port, routers)) => PortMapper::start(port, routers, closing.clone()),
+            None => PortMapper::default(),
+        }
     }
 
     fn tracker_options(&self) -> ClientOptions {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use headwater_metainfo::{HostPort, Info, InfoHash, Magnet, Metainfo, PeerId, SafePath};
 use headwater_store::{Pool, StorageError};
+use headwater_swarm::Discovery;
 use headwater_wire::ReadBuffers;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -24,8 +25,11 @@ use crate::add::{Add, Options};
 use crate::disk::DiskPool;
 use crate::event::Listeners;
 use crate::limit::Bucket;
+use crate::lsd::Lsd;
 use crate::open::Opening;
 use crate::peer::Dialler;
+#[cfg(feature = "portmap")]
+use crate::portmap::{PortMapper, PortMapping};
 use crate::torrent::{Content, Control, Identity, Origin, Pieces, Shared, Whereabouts};
 use crate::{AddError, Events, ResumePolicy, Source, Torrent, driver, generate_peer_id, unknown};
 
@@ -75,6 +79,11 @@ pub(crate) struct Core {
     /// Where we listen; 0 if we do not.
     pub(crate) port: u16,
     pub(crate) client: String,
+    /// How any torrent may find peers.
+    pub(crate) discovery: Discovery,
+    pub(crate) lsd: Lsd,
+    #[cfg(feature = "portmap")]
+    pub(crate) port_mapper: PortMapper,
     pub(crate) download_limit: Arc<Bucket>,
     pub(crate) upload_limit: Arc<Bucket>,
     pub(crate) buffers: ReadBuffers,
@@ -133,6 +142,13 @@ impl Session {
     /// The addresses on which it listens.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.0.addresses
+    }
+
+    /// The port of the gateway that leads to ours, if it was [asked](SessionBuilder::port_mapping) for one and has granted it.
+    /// Trackers are told that one. Needs the feature `portmap`.
+    #[cfg(feature = "portmap")]
+    pub fn port_mapping(&self) -> Option<PortMapping> {
+        self.0.core.port_mapper.mapping()
     }
 
     /// Adds a torrent: a path, a URL, a magnet link, bytes, or a [`Metainfo`]. Takes options; await it.
@@ -225,6 +241,9 @@ impl Session {
         if tokio::time::timeout(bound, goodbyes).await.is_err() {
             tracing::warn!("some torrents did not end in time");
         }
+        // It has been at it since the beginning.
+        #[cfg(feature = "portmap")]
+        self.0.core.port_mapper.closed().await;
     }
 
     /// The addresses of this machine that it is bound to.
@@ -402,6 +421,17 @@ struct Known {
     whereabouts: Whereabouts,
 }
 
+impl Core {
+    /// The port at which peers reach us from outside: the gateway's, if it has one for us.
+    pub(crate) fn public_port(&self) -> u16 {
+        #[cfg(feature = "portmap")]
+        if let Some(mapping) = self.port_mapper.mapping() {
+            return mapping.external_port.get();
+        }
+        self.port
+    }
+}
+
 impl Defaults {
     fn origin(&self, options: Options, known: Known) -> Origin {
         Origin {
@@ -419,6 +449,7 @@ impl Defaults {
                 state: options.state,
                 sequential: options.sequential,
                 super_seeding: options.super_seeding,
+                discovery: options.discovery,
                 max_peers: options.max_peers,
                 peers: options.peers,
                 revision: 1,

@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 
 use headwater_metainfo::{Bitfield, FileIndex, Info, InfoHash, InfoHashes, PeerId};
 use headwater_store::{ResumeData, Storage};
-use headwater_swarm::SuperSeeding;
+use headwater_swarm::{Discovery, SuperSeeding};
 use headwater_tracker::TierSnapshot;
 use tokio::sync::{mpsc, oneshot};
 
@@ -361,6 +361,12 @@ impl Torrent {
     /// When it super-seeds (BEP 16). It concerns peers that connect later; when it ends, all are told all that it has.
     pub fn set_super_seeding(&self, mode: SuperSeeding) {
         self.shared().change(|control| control.super_seeding = mode);
+    }
+
+    /// How it may find peers, as far as the session allows it too. A private torrent uses none of these ways (BEP 27).
+    pub fn set_discovery(&self, discovery: Discovery) {
+        self.shared()
+            .change(|control| control.discovery = discovery);
     }
 
     /// Connections at most.

@@ -11,7 +11,7 @@ use headwater_metainfo::{
     FileEntry, FileIndex, Info, InfoHash, InfoHashes, PeerId, PieceIndex, SafePath,
 };
 use headwater_store::{Contents, Storage};
-use headwater_swarm::{PeerSnapshot, Stats as SwarmStats, SuperSeeding};
+use headwater_swarm::{Discovery, PeerSnapshot, Stats as SwarmStats, SuperSeeding};
 use headwater_tracker::TierSnapshot;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -90,6 +90,7 @@ pub(crate) struct Control {
     pub(crate) priorities: u64,
     pub(crate) sequential: bool,
     pub(crate) super_seeding: SuperSeeding,
+    pub(crate) discovery: Discovery,
     pub(crate) max_peers: Option<usize>,
     /// Peers to connect to; the loop takes them.
     pub(crate) peers: Vec<SocketAddr>,

@@ -38,15 +38,18 @@ impl Sample {
         piece_length: u32,
         trackers: Vec<Vec<String>>,
     ) -> Self {
-        let options = CreateOptions {
-            piece_length: Some(piece_length),
-            trackers,
-            ..CreateOptions::new("sample")
-        };
-        Self::with_options(files, options)
+        Self::with_options(files, |options| {
+            options.piece_length = Some(piece_length);
+            options.trackers = trackers;
+        })
     }
 
-    pub fn with_options(files: &[(&str, usize)], options: CreateOptions) -> Self {
+    /// A torrent that is between its trackers and those whom they name.
+    pub fn private(length: usize) -> Self {
+        Self::with_options(&[("file.bin", length)], |options| options.private = true)
+    }
+
+    pub fn with_options(files: &[(&str, usize)], set: impl FnOnce(&mut CreateOptions)) -> Self {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut byte = || {
             state ^= state << 13;
@@ -62,6 +65,8 @@ impl Sample {
             .iter()
             .map(|(name, data)| InputFile::new([name.as_str()], data.len() as u64))
             .collect();
+        let mut options = CreateOptions::new("sample");
+        set(&mut options);
         let creator = Creator::new(options, inputs).unwrap();
         let ordered: Vec<_> = (0..files.len())
             .map(|index| creator.origin(headwater_session::FileIndex(index as u32)))

@@ -6,7 +6,6 @@ mod common;
 mod wire_peer;
 
 use common::{Sample, address, builder, eventually, seed, session, soon, until};
-use headwater_metainfo::create::CreateOptions;
 use headwater_session::{
     AddError, Detail, Event, FileIndex, HashcheckError, InfoHash, Magnet, MetadataError, MoveError,
     PeerSource, ResumePolicy, SelectionError, Session, Source, State, Torrent, WaitError,
@@ -28,13 +27,12 @@ struct Rig {
 impl Rig {
     async fn new() -> Self {
         let files = FILES.map(|(name, length)| (name, length * 20));
-        let options = CreateOptions {
-            piece_length: Some(16_384),
+        let sample = Sample::with_options(&files, |options| {
+            options.piece_length = Some(16_384);
             // So that the metadata has several pieces of its own.
-            source: Some("x".repeat(60_000)),
-            ..CreateOptions::new("sample")
-        };
-        Self::of(Sample::with_options(&files, options)).await
+            options.source = Some("x".repeat(60_000));
+        });
+        Self::of(sample).await
     }
 
     async fn of(sample: Sample) -> Self {
@@ -384,12 +382,7 @@ async fn a_peer_that_sends_wrong_metadata_is_not_believed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_private_torrents_metadata_is_not_given_to_others() {
-    let options = CreateOptions {
-        piece_length: Some(16_384),
-        private: true,
-        ..CreateOptions::new("sample")
-    };
-    let rig = Rig::of(Sample::with_options(&FILES, options)).await;
+    let rig = Rig::of(Sample::private(300_000)).await;
     let peer = WirePeer::start(rig.sample.metainfo.info().raw().to_vec()).await;
     let [first, second] = [session().await, session().await];
     let dirs = [tempdir().unwrap(), tempdir().unwrap()];

@@ -5,15 +5,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use headwater_metainfo::{Bitfield, PieceIndex};
 use headwater_wire::extension::{ExtendedHandshake, ExtensionIds};
-use headwater_wire::{Message, MetadataMessage};
+use headwater_wire::{Message, MetadataMessage, Reserved};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::net::{METADATA_SIZE, Net, config, geometry, metadata};
 use super::rig::Rig;
 use crate::{
-    Action, Activity, Config, Content, Direction, DisconnectReason, Event, Metadata, PeerKey,
-    Priority,
+    Action, Activity, Config, Connected, Content, Direction, DisconnectReason, Event, Metadata,
+    PeerKey, PeerSource, Priority, Refused,
 };
 
 const SOON: Duration = Duration::from_mins(1);
@@ -714,4 +714,45 @@ proptest! {
         let mut banned = banned(&fetching.0.events).into_iter();
         prop_assert!(banned.all(|address| address.ip() != std::net::Ipv4Addr::new(10, 0, 1, 250)));
     }
+}
+
+#[test]
+fn a_torrent_that_turns_out_to_be_private_parts_with_those_who_were_found_elsewhere() {
+    let mut fetching = Fetching::new();
+    let rig = &mut fetching.0;
+    let from = |index, source| Connected {
+        source,
+        ..Rig::connected(index, Reserved::default(), Direction::Outgoing)
+    };
+    let sources = PeerSource::ALL.into_iter().zip(1..);
+    let keys = sources.map(|(source, index)| (source, rig.connect_with(from(index, source))));
+    let keys: Vec<_> = keys.map(|(source, key)| (source, key.unwrap())).collect();
+    let known = ["192.0.2.1:1".parse().unwrap()];
+    rig.torrent.set_activity(rig.now, Activity::Paused);
+    rig.torrent.add_peers(rig.now, known, PeerSource::Dht);
+    let mut content = Content::new(metadata(), geometry(PIECES));
+    content.is_private = true;
+    rig.torrent.handle_metadata(rig.now, content);
+    rig.drain();
+    for (source, key) in keys {
+        let is_stranger = matches!(
+            source,
+            PeerSource::Dht | PeerSource::Exchange | PeerSource::LocalDiscovery
+        );
+        let expected = is_stranger.then_some(DisconnectReason::Private);
+        assert_eq!(rig.disconnected(key), expected, "{source}");
+    }
+    assert_eq!(rig.torrent.stats().known_peers, 5, "who is connected");
+    let late = rig.connect_with(from(20, PeerSource::Dht));
+    assert_eq!(late, Err(Refused::Forbidden));
+    let asks = rig.connect(21);
+    rig.say(asks, [hello(None)]);
+    rig.take();
+    ask(rig, asks, 0);
+    let reject = MetadataMessage::Reject { piece: 0 };
+    assert_eq!(
+        answers(rig, asks),
+        [reject],
+        "its metadata is not given out"
+    );
 }

@@ -8,6 +8,7 @@ mod faults;
 mod metadata;
 mod net;
 mod operations;
+mod pex;
 mod places;
 mod policies;
 mod queues;

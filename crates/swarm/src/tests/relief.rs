@@ -6,7 +6,7 @@ use headwater_metainfo::{Bitfield, BlockSpan, PieceIndex};
 use headwater_wire::Message;
 
 use super::net::config;
-use super::rig::Rig;
+use super::rig::{Rig, block};
 use crate::PeerKey;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -49,7 +49,6 @@ fn cancelled(rig: &Rig, key: PeerKey) -> Vec<BlockSpan> {
 fn an_idle_peer_takes_over_what_another_will_be_long_in_coming_to() {
     let (mut rig, busy, owed) = busy_seed(SECOND);
     let idle = helper(&mut rig, 2, &owed);
-    rig.wait(2 * SECOND);
     let taken = rig.requests(idle);
     let last = owed.last().copied();
     assert!(taken.contains(&last.unwrap()), "{taken:?} of {owed:?}");
@@ -105,4 +104,23 @@ fn a_peer_that_lacks_the_piece_takes_nothing_over() {
     }
     rig.wait(2 * SECOND);
     assert_eq!(cancelled(&rig, busy), []);
+}
+
+#[test]
+fn who_falls_behind_later_is_relieved_then() {
+    let (mut rig, busy, owed) = busy_seed(SECOND / 100);
+    let free = (0..PIECES).find(|&piece| owed.iter().all(|span| span.piece.0 != piece));
+    let mut pieces = owed.clone();
+    pieces.push(block(free.unwrap(), 0));
+    let quick = helper(&mut rig, 2, &pieces);
+    for span in rig.requests(quick) {
+        rig.wait(SECOND / 100);
+        rig.answer(quick, span);
+    }
+    assert_eq!(cancelled(&rig, busy), []);
+    // Less than it takes to the next look at everything.
+    rig.wait(SECOND / 2);
+    let moved = cancelled(&rig, busy);
+    assert!(!moved.is_empty());
+    assert!(moved.iter().all(|span| rig.requests(quick).contains(span)));
 }

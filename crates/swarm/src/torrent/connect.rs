@@ -12,7 +12,8 @@ use super::Torrent;
 use crate::peer::Peer;
 use crate::peer_list::Parting;
 use crate::{
-    Action, Activity, Connected, Direction, DisconnectReason, Event, PeerKey, PeerSource, Refused,
+    Action, Activity, Connected, Direction, DisconnectReason, Discovery, Event, PeerKey,
+    PeerSource, Refused,
 };
 
 /// A connection that lasted this long was none that failed.
@@ -23,6 +24,8 @@ const TURNOVER: Duration = Duration::from_secs(10);
 const RESERVED: (usize, usize) = (2, 5);
 /// Time after which it is not kept any longer if nobody ever did.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Share of the peer list that may be found otherwise than through trackers and the user.
+const HEARSAY: (usize, usize) = (3, 4);
 /// Addresses at most that are known to lead to one connected peer.
 const MAX_LISTED: usize = 8;
 
@@ -30,7 +33,8 @@ const MAX_LISTED: usize = 8;
 type Addresses = SmallVec<[SocketAddr; 1]>;
 
 impl Torrent {
-    /// Notes addresses of peers. They are dialled at once as far as the limits allow.
+    /// Notes addresses of peers. They are dialled at once as far as the limits allow, unless they were found in a way that is
+    /// [not allowed](crate::Config::discovery).
     pub fn add_peers(
         &mut self,
         now: Instant,
@@ -38,12 +42,22 @@ impl Torrent {
         source: PeerSource,
     ) {
         let now = self.advance(now);
+        if !self.discovery.allows(source) {
+            return;
+        }
         for address in peers {
-            if !self.bans.has_address(address) {
+            if !self.bans.has_address(address) && self.has_room_for(source) {
                 self.list.add(now, address, source);
             }
         }
         self.out.dial = true;
+    }
+
+    /// Whether addresses from there may take up more of the list. What anybody can make up does not fill it.
+    fn has_room_for(&self, source: PeerSource) -> bool {
+        let is_hearsay = !Discovery::NONE.allows(source);
+        let share = self.limits.max_known_peers * HEARSAY.0 / HEARSAY.1;
+        !is_hearsay || self.list.len() < share
     }
 
     /// A connection is open and the other end's handshake has come.
@@ -97,6 +111,9 @@ impl Torrent {
         } = connected;
         if self.activity == Activity::Stopped {
             return Err(Refused::Stopped);
+        }
+        if !self.discovery.allows(connected.source) {
+            return Err(Refused::Forbidden);
         }
         if handshake.info_hash != self.info_hash {
             return Err(Refused::WrongInfoHash);
@@ -183,7 +200,9 @@ impl Torrent {
                 None => self.list.dial_failed(now, address),
             },
             Refused::Full => self.list.parted(now, address, Parting::Released),
-            Refused::Stopped | Refused::WrongInfoHash => self.list.dial_failed(now, address),
+            Refused::Stopped | Refused::Forbidden | Refused::WrongInfoHash => {
+                self.list.dial_failed(now, address);
+            }
         }
     }
 
@@ -213,6 +232,7 @@ impl Torrent {
         self.found_by_others |= connected.direction == Direction::Incoming;
         if connected.direction == Direction::Outgoing {
             self.link(now, key, connected.address);
+            self.learn_contact(key, connected.address);
         }
         if self.clock.tick.is_none() {
             self.start_clock(now);
@@ -285,6 +305,7 @@ impl Torrent {
         }
         self.spread_parts(&peer);
         self.metadata_source_gone(&peer);
+        self.leave_exchange(&mut peer, reason);
         for &address in &peer.listed {
             self.list.parted(now, address, how);
         }

@@ -269,6 +269,7 @@ impl Torrent {
         let version = self.picker.as_ref().map_or(0, Picker::version);
         let hopeless = |starved: &Starved| starved.version == version && (starved.idle || !idle);
         if peer.starved_at.as_ref().is_some_and(hopeless) {
+            self.relieve(self.now, key);
             return;
         }
         let steering = self.steer(key);
@@ -286,7 +287,11 @@ impl Torrent {
             // What is kept from it may be its own again at any time.
             peer.starved_at = starved.filter(|_| steering.kept.is_empty());
         }
+        let found_nothing = blocks.is_empty();
         self.request(key, blocks);
+        if found_nothing {
+            self.relieve(self.now, key);
+        }
     }
 
     /// Takes up to `room` blocks for a peer: what somebody waits for, then what is free, then what others are slow with.

@@ -8,6 +8,7 @@ use headwater_metainfo::{BlockSpan, PieceIndex};
 use headwater_wire::extension::{ExtendedHandshake, ExtensionIds, HANDSHAKE_ID};
 use headwater_wire::{Message, MetadataMessage, allowed_fast_set};
 
+use super::pex::PEX_ID;
 use super::receive::Verdict;
 use super::{Torrent, metadata};
 use crate::peer::Peer;
@@ -26,11 +27,13 @@ impl Torrent {
     /// Our extended handshake.
     fn extended_handshake(&self, peer: &Peer) -> Message {
         let upload_only = self.is_upload_only_to(peer);
+        let mut extensions = ExtensionIds::from_iter([
+            (DONT_HAVE, DONT_HAVE_ID),
+            (MetadataMessage::NAME, metadata::ID),
+        ]);
+        self.offer_pex(peer, &mut extensions);
         let handshake = ExtendedHandshake {
-            extensions: ExtensionIds::from_iter([
-                (DONT_HAVE, DONT_HAVE_ID),
-                (MetadataMessage::NAME, metadata::ID),
-            ]),
+            extensions,
             client: Some(self.client.clone()).filter(|client| !client.is_empty()),
             port: self.listen_port.filter(|&port| port != 0),
             request_queue: Some(self.limits.offered_requests),
@@ -73,6 +76,7 @@ impl Torrent {
         let upload_only = self.is_upload_only_to(peer);
         if let Some(peer) = self.peers.get_mut(key) {
             peer.told_upload_only = upload_only;
+            peer.exchange.is_offered |= self.discovery.pex;
             self.out.send(now, peer, message);
         }
     }
@@ -93,6 +97,7 @@ impl Torrent {
                 }
             }
             metadata::ID => return self.receive_metadata(now, key, payload),
+            PEX_ID => self.receive_pex(now, key, payload),
             // We announced nothing else.
             _ => {}
         }
@@ -114,6 +119,9 @@ impl Torrent {
         if let Some(upload_only) = handshake.upload_only {
             peer.extensions.upload_only = upload_only;
         }
+        if let Some(prefers_encryption) = handshake.prefers_encryption {
+            peer.extensions.prefers_encryption = prefers_encryption;
+        }
         if let Some(reqq) = handshake.request_queue {
             peer.requests.set_reqq(reqq, &self.limits);
         }
@@ -130,7 +138,9 @@ impl Torrent {
         if let Some(address) = listens {
             self.list.add(now, address, PeerSource::Incoming);
             self.link(now, key, address);
+            self.learn_contact(key, address);
         }
+        self.schedule_pex(now, key);
         self.drop_if_redundant(now, key);
     }
 

@@ -19,6 +19,10 @@ impl Torrent {
         self.check_super_seeding();
         self.check_metadata();
         self.smart_ban.check_invariants();
+        let listeners = self.peers.iter().map(|peer| &peer.exchange.listener);
+        let listeners: Vec<_> = listeners.collect();
+        let contact_of = |key| self.peers.get(key)?.exchange.contact;
+        self.contacts.check_invariants(&listeners, contact_of);
         if let Some(picker) = &self.picker {
             picker.check_invariants();
             self.check_requests(picker);

@@ -12,12 +12,15 @@ mod extended;
 mod invariants;
 mod metadata;
 mod offers;
+mod pex;
 mod promptness;
 mod receive;
 mod relief;
 mod super_seeding;
 mod timeout;
 mod upload;
+
+pub(crate) use pex::Exchange;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -30,6 +33,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 
 use crate::bans::Bans;
 use crate::choker;
+use crate::contacts::Contacts;
 use crate::metadata::State as Metadata;
 use crate::peer::Peer;
 use crate::peer_list::PeerList;
@@ -39,7 +43,9 @@ use crate::priorities::Priorities;
 use crate::rate::Rate;
 use crate::smart_ban::SmartBan;
 use crate::super_seed::Seeding;
-use crate::{Action, Activity, Config, Event, Limits, PeerKey, PeerSnapshot, Priority, Stats};
+use crate::{
+    Action, Activity, Config, Discovery, Event, Limits, PeerKey, PeerSnapshot, Priority, Stats,
+};
 
 /// One torrent's part in its swarm: it decides whom to connect to, what to ask of whom, whom to serve and whom to ban.
 ///
@@ -105,13 +111,15 @@ pub struct Torrent {
     /// There as long as there is anything to pick: seeds do without.
     picker: Option<Picker>,
     sequential: bool,
-    /// The peers, those first that deliver soonest: made when needed, good until the next tick.
+    /// The peers, those first that deliver soonest: made when needed, good for a moment.
     soonest: Option<Vec<PeerKey>>,
     backlogged: bool,
     /// Somebody connected to us.
     found_by_others: bool,
     peers: Peers,
     list: PeerList,
+    contacts: Contacts,
+    discovery: Discovery,
     bans: Bans,
     smart_ban: SmartBan,
     rng: Xoshiro256PlusPlus,
@@ -137,6 +145,8 @@ struct Clock {
     /// The next tick. There is none while nobody is connected.
     tick: Option<Instant>,
     choke_round: Instant,
+    /// When peers with nothing to do are next given what others are slow with.
+    relief: Instant,
     /// When upload slots were last filled.
     filled: Instant,
     rounds: u32,
@@ -195,6 +205,7 @@ impl Torrent {
                 last_tick: now,
                 tick: None,
                 choke_round: now + config.limits.choke_interval,
+                relief: now,
                 filled: now,
                 rounds: 0,
             },
@@ -216,6 +227,8 @@ impl Torrent {
                 mode: config.super_seeding,
                 ..Seeding::default()
             },
+            contacts: Contacts::default(),
+            discovery: config.discovery,
             bans: Bans::default(),
             smart_ban: SmartBan::default(),
             rng: Xoshiro256PlusPlus::seed_from_u64(config.seed),
@@ -266,7 +279,7 @@ impl Torrent {
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let dial = self.list.next_due().filter(|_| self.may_dial());
-        let due = [self.clock.tick, dial, self.fill_due()];
+        let due = [self.clock.tick, dial, self.fill_due(), self.relief_due()];
         due.into_iter().flatten().min()
     }
 

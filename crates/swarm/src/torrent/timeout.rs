@@ -18,12 +18,16 @@ impl Torrent {
         if self.clock.tick.is_some_and(|due| due <= now) {
             self.tick(now);
         }
+        if self.relief_due().is_some_and(|due| due <= now) {
+            self.relieve_all(now);
+        }
         self.out.dial = true;
     }
 
     pub(super) fn start_clock(&mut self, now: Instant) {
         self.clock.last_tick = now;
         self.clock.tick = Some(now + TICK);
+        self.clock.relief = now;
         self.clock.choke_round = now + self.limits.choke_interval;
     }
 
@@ -44,6 +48,7 @@ impl Torrent {
         }
         self.tick_super_seeding(now);
         self.tick_metadata(now);
+        self.exchange_peers(now);
         self.share_overdue(now);
         if self.clock.choke_round <= now {
             self.clock.choke_round = now + self.limits.choke_interval;
@@ -56,9 +61,6 @@ impl Torrent {
         }
         self.out.all_hungry = true;
         self.fill_requests();
-        for key in self.peers.keys() {
-            self.relieve(now, key);
-        }
         self.slots = choker::slots(self.limits.upload_slots, self.upload.bytes_per_second());
         self.out.fill_slots = true;
     }

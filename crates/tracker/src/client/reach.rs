@@ -3,28 +3,17 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use headwater_metainfo::Reach;
+
 use crate::error::TrackerError;
 use crate::udp::Family;
 
 /// Tells local addresses from public ones. Tests put their own in its place, because all they have is loopback.
 pub(crate) type IsLocal = fn(IpAddr) -> bool;
 
-/// Whether the address belongs to this machine or a network behind it: loopback, private, link-local, shared (RFC 6598),
-/// unique local, unspecified.
+/// Whether the address belongs to this machine or a network behind it.
 pub(crate) fn is_local(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            let [first, second, ..] = ip.octets();
-            let is_shared = first == 100 && (64..128).contains(&second);
-            first == 0 || ip.is_loopback() || ip.is_private() || ip.is_link_local() || is_shared
-        }
-        IpAddr::V6(ip) => {
-            ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_unique_local()
-                || ip.is_unicast_link_local()
-        }
-    }
+    Reach::of(ip) < Reach::World
 }
 
 /// The host's addresses of one family, never none.
@@ -53,46 +42,4 @@ pub(crate) async fn resolve(
         });
     }
     Ok(of_family)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn local_addresses_are_known() {
-        for text in [
-            "127.0.0.1",
-            "127.9.9.9",
-            "10.0.0.1",
-            "172.16.0.1",
-            "172.31.255.255",
-            "192.168.1.1",
-            "169.254.169.254",
-            "100.64.0.1",
-            "0.0.0.0",
-            "::1",
-            "::",
-            "fc00::1",
-            "fd12::1",
-            "fe80::1",
-            "::ffff:127.0.0.1",
-            "::ffff:10.0.0.1",
-        ] {
-            assert!(is_local(text.parse().unwrap()), "{text}");
-        }
-    }
-
-    #[test]
-    fn public_addresses_are_not_local() {
-        for text in [
-            "1.1.1.1",
-            "100.128.0.1",
-            "172.32.0.1",
-            "2001:db8::1",
-            "::ffff:8.8.8.8",
-        ] {
-            assert!(!is_local(text.parse().unwrap()), "{text}");
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use headwater_metainfo::{Bitfield, PieceGeometry, PieceIndex};
-use headwater_swarm::{Priority, SuperSeeding};
+use headwater_swarm::{Discovery, Priority, SuperSeeding};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
@@ -13,6 +13,7 @@ use crate::disk::DiskSpec;
 use crate::reader::{ReaderSpec, ReadingOrder};
 use crate::spec::{Leaves, NodeSpec, Start, SwarmSpec};
 use crate::time::{Rate, Time};
+use crate::tracker::TrackerSpec;
 
 /// Time in which those come who come together.
 const ARRIVALS: Duration = Duration::from_secs(1);
@@ -179,6 +180,21 @@ fn one_corrupt(of: &Parameters, per_mille: u16) -> SwarmSpec {
     corrupt.behaviour = Behaviour::Corrupt(per_mille);
     corrupt.arrives = Time::ZERO + ARRIVALS / 2;
     spec.nodes.push(corrupt);
+    spec
+}
+
+/// Whoever comes hears of one other that is there, once. All others are found through those who are known.
+pub(super) fn pex(of: &Parameters) -> SwarmSpec {
+    let mut spec = equal(of);
+    let never = Duration::from_hours(24);
+    spec.tracker = TrackerSpec {
+        interval: never,
+        retry: never,
+        numwant: 1,
+    };
+    for node in &mut spec.nodes {
+        node.discovery = Discovery::ALL;
+    }
     spec
 }
 

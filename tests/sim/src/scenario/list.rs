@@ -22,7 +22,7 @@ fn smaller(parameters: &mut Parameters) {
 }
 
 /// Every scenario, in the order in which they are shown.
-pub static ALL: [Scenario; 25] = [
+pub static ALL: [Scenario; 26] = [
     Scenario {
         name: "equal",
         about: "one seed and leeches, all with the same capacity",
@@ -157,6 +157,14 @@ pub static ALL: [Scenario; 25] = [
         about: "half of the leeches accept no connections",
         build: build::nat,
         most: 1.6,
+        ..PLAIN
+    },
+    Scenario {
+        name: "pex",
+        about: "everybody hears of one other, once, and finds the rest through peer exchange",
+        adapt: smaller,
+        build: build::pex,
+        most: 1.5,
         ..PLAIN
     },
     Scenario {

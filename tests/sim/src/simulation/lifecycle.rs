@@ -16,7 +16,6 @@ use crate::spec::Leaves;
 const CYCLE: Duration = Duration::from_millis(250);
 /// A peer with fewer connections than this asks the tracker more often.
 const FEW_PEERS: usize = 8;
-const FEW_PEERS_INTERVAL: Duration = Duration::from_secs(15);
 
 impl Simulation {
     pub(super) fn arrive(&mut self, index: u32) {
@@ -64,7 +63,7 @@ impl Simulation {
         }
         let mut interval = self.tracker.spec.interval;
         if few {
-            interval = interval.min(FEW_PEERS_INTERVAL);
+            interval = interval.min(self.tracker.spec.retry);
         }
         self.push(now + interval, index, Event::Announce);
     }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use headwater_metainfo::{BLOCK_LENGTH, BlockSpan, PieceIndex};
 use headwater_wire::Message;
 use headwater_wire::extension::ExtendedHandshake;
+use headwater_wire::pex::{self, PexFlags, PexMessage, PexPeer};
 
 use super::driver::{Driver, Link};
 use super::input::Input;
@@ -51,10 +52,7 @@ fn message(link: &mut Link, input: &mut Input<'_>) -> Message {
         14 => Message::Reject(rejected(link, input)),
         15 => Message::AllowedFast(index(input)),
         16 => extended_handshake(input),
-        17 => Message::Extended {
-            id: input.byte() % 8,
-            payload: index(input).0.to_be_bytes().to_vec().into(),
-        },
+        17 => extended(input),
         18 => piece(block(input)),
         _ => Message::KeepAlive,
     }
@@ -130,11 +128,38 @@ fn answer(link: &mut Link, input: &mut Input<'_>) -> Message {
     piece(asked(link, input))
 }
 
+fn extended(input: &mut Input<'_>) -> Message {
+    let id = input.byte() % 8;
+    let payload = match id {
+        1 => peers(input).encode(),
+        _ => index(input).0.to_be_bytes().to_vec(),
+    };
+    let payload = payload.into();
+    Message::Extended { id, payload }
+}
+
+/// Up to four peers, of which the driver may know some.
+fn peers(input: &mut Input<'_>) -> PexMessage {
+    let count = input.byte() % 4;
+    let mut peer = || PexPeer {
+        address: ([10, 0, 0, input.byte() % 64], 6_881).into(),
+        flags: PexFlags(input.byte()),
+    };
+    PexMessage {
+        added: (0..count).map(|_| peer()).collect(),
+        dropped: Vec::new(),
+    }
+}
+
 fn extended_handshake(input: &mut Input<'_>) -> Message {
     let mut handshake = ExtendedHandshake::default();
     let byte = input.byte();
     if byte & 1 == 1 {
         handshake.extensions.set("lt_donthave", byte >> 2 & 7);
+    }
+    if byte & 32 == 32 {
+        handshake.extensions.set(pex::NAME, 1);
+        handshake.port = Some(6_881 + u16::from(byte >> 2));
     }
     handshake.upload_only = (byte & 2 == 2).then_some(byte & 64 == 0);
     handshake.message()

@@ -6,11 +6,18 @@ use std::process::Command;
 use anyhow::Context;
 use serde_json::Value;
 
-use super::{Client, Job, Role};
+use super::{Client, Finding, Job, Role};
+use crate::interop::namespace;
 use crate::interop::process::{Process, event, printed};
 
 /// Turned off as far as the program has them.
-const OTHER_WAYS: &[&str] = &["--no-dht", "--no-lsd", "--no-pex", "--no-utp"];
+const OTHER_WAYS: &[&str] = &[
+    "--no-dht",
+    "--no-lsd",
+    "--no-pex",
+    "--no-utp",
+    "--no-portmap",
+];
 
 pub(crate) struct Headwater {
     job: Job,
@@ -30,9 +37,23 @@ impl Headwater {
             .arg(job.source())
             .arg("--dir")
             .arg(&job.data);
-        command.args(["--json", "--port", "0", "--bind", "127.0.0.1"]);
+        // It logs how it found whom it is connected to.
+        command.args(["-vv", "--json", "--port", "0", "--bind"]);
+        command.arg(job.ip.to_string());
+        if job.finding == Some(Finding::Lsd) {
+            command.args(["--bind", &namespace::OTHER.to_string()]);
+        }
         let help = printed(program, &[verb, "--help"]).map_err(anyhow::Error::msg)?;
-        command.args(OTHER_WAYS.iter().filter(|&option| help.contains(option)));
+        let wanted = job
+            .finding
+            .map(|finding| format!("--no-{}", finding.word()));
+        let others = OTHER_WAYS
+            .iter()
+            .filter(|&&way| Some(way) != wanted.as_deref());
+        command.args(others.filter(|&option| help.contains(option)));
+        if let Some(rate) = job.max_down {
+            command.args(["--max-down", &format!("{rate}K")]);
+        }
         if let Some(peer) = job.dial {
             command.args(["--peer", &peer.to_string()]);
         }
@@ -86,5 +107,10 @@ impl Client for Headwater {
 
     fn output(&self) -> String {
         self.process.output()
+    }
+
+    fn has_found(&self, finding: Finding) -> bool {
+        self.output()
+            .contains(&format!(" source={}", finding.word()))
     }
 }

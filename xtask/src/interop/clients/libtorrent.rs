@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{Client, Job, Role};
+use super::{Client, Finding, Job, Role};
 use crate::interop::ports;
 use crate::interop::process::Process;
 
@@ -20,6 +20,13 @@ impl Libtorrent {
         let mut command = Command::new(python);
         command.arg(driver).arg(job.source()).arg(&job.data);
         command.args(["--port", &port.to_string()]);
+        command.args(["--ip", &job.ip.to_string()]);
+        if let Some(finding) = job.finding {
+            command.args(["--find", finding.word()]);
+        }
+        if let Some(rate) = job.max_down {
+            command.args(["--max-down", &rate.to_string()]);
+        }
         if job.role == Role::Seed {
             command.arg("--seed");
         }
@@ -62,5 +69,10 @@ impl Client for Libtorrent {
 
     fn output(&self) -> String {
         self.process.output()
+    }
+
+    fn has_found(&self, finding: Finding) -> bool {
+        let said = format!("found {}", finding.word());
+        self.output().lines().any(|line| line == said)
     }
 }

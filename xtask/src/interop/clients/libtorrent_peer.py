@@ -1,6 +1,6 @@
 """One libtorrent client with one torrent, on loopback.
 
-Prints "ready" when it accepts peers (and has checked its data, if it seeds) and "done" when it has all that it wants.
+Prints "found pex" or "found lsd" when it is connected to somebody whom it found that way, "ready" when it accepts peers (and has checked its data, if it seeds) and "done" when it has all that it wants.
 Ends when its standard input does.
 """
 
@@ -18,16 +18,19 @@ def arguments():
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--seed", action="store_true", help="the data is there")
     parser.add_argument("--peer", metavar="ADDR:PORT", help="connect to this peer")
+    parser.add_argument("--ip", default="127.0.0.1", help="listen there")
+    parser.add_argument("--find", choices=["pex", "lsd"], help="find peers this way")
+    parser.add_argument("--max-down", type=int, metavar="KIB", default=0, help="receive no more a second")
     parser.add_argument("--skip", type=int, metavar="FILE", help="do not download this file, counted from 0")
     return parser.parse_args()
 
 
-def session(port):
+def session(options):
     return lt.session(
         {
-            "listen_interfaces": f"127.0.0.1:{port}",
+            "listen_interfaces": f"{options.ip}:{options.port}",
             "enable_dht": False,
-            "enable_lsd": False,
+            "enable_lsd": options.find == "lsd",
             "enable_upnp": False,
             "enable_natpmp": False,
             "enable_incoming_utp": False,
@@ -44,7 +47,13 @@ def add(client, options):
     else:
         params = lt.load_torrent_file(options.torrent)
     params.save_path = options.folder
-    params.flags |= lt.torrent_flags.disable_dht | lt.torrent_flags.disable_lsd | lt.torrent_flags.disable_pex
+    flags = lt.torrent_flags
+    params.flags |= flags.disable_dht | flags.disable_lsd | flags.disable_pex
+    if options.find == "pex":
+        params.flags &= ~flags.disable_pex
+    if options.find == "lsd":
+        params.flags &= ~flags.disable_lsd
+    params.download_limit = options.max_down * 1024
     if options.skip is not None:
         priorities = [4] * params.ti.num_files()
         priorities[options.skip] = 0
@@ -59,9 +68,10 @@ def is_checked(status):
 
 def main():
     options = arguments()
-    client = session(options.port)
+    client = session(options)
     torrent = add(client, options)
-    is_ready = is_done = False
+    source = {"pex": lt.peer_info.pex, "lsd": lt.peer_info.lsd}.get(options.find, 0)
+    is_ready = is_done = has_found = False
     while not select.select([sys.stdin], [], [], 0.05)[0]:
         status = torrent.status()
         if not is_ready and is_checked(status):
@@ -75,6 +85,9 @@ def main():
         if is_ready and not is_done and status.is_finished and status.has_metadata:
             is_done = True
             print("done", flush=True)
+        if not has_found and any(peer.source & source for peer in torrent.get_peer_info()):
+            has_found = True
+            print("found", options.find, flush=True)
         for alert in client.pop_alerts():
             if alert.category() & (lt.alert.category_t.error_notification | lt.alert.category_t.tracker_notification | lt.alert.category_t.connect_notification):
                 print(alert, flush=True)

@@ -8,7 +8,7 @@ pub(crate) mod transmission;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -82,6 +82,25 @@ pub(crate) enum Role {
     Leech,
 }
 
+/// How peers find each other beside trackers and being told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// Peer exchange.
+    Pex,
+    /// Local discovery.
+    Lsd,
+}
+
+impl Finding {
+    /// As every client's output names it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Pex => "pex",
+            Self::Lsd => "lsd",
+        }
+    }
+}
+
 /// What a client is to do.
 pub(crate) struct Job {
     pub(crate) role: Role,
@@ -93,6 +112,12 @@ pub(crate) struct Job {
     pub(crate) link: Option<String>,
     /// The peer to connect to, if it is to dial.
     pub(crate) dial: Option<SocketAddr>,
+    /// Where it listens.
+    pub(crate) ip: IpAddr,
+    /// How it may find others by itself.
+    pub(crate) finding: Option<Finding>,
+    /// KiB a second at most that it receives.
+    pub(crate) max_down: Option<u32>,
     /// The file that a leech does not want, counted from 0.
     pub(crate) skip: Option<usize>,
     /// Files of the torrent.
@@ -109,19 +134,25 @@ impl Job {
             data,
             link: None,
             dial: None,
+            ip: Ipv4Addr::LOCALHOST.into(),
+            finding: None,
+            max_down: None,
             skip,
             files,
         }
     }
 
     /// Seeding whatever is in `data`.
-    pub(crate) const fn seeding(state: PathBuf, data: PathBuf) -> Self {
+    pub(crate) fn seeding(state: PathBuf, data: PathBuf) -> Self {
         Self {
             role: Role::Seed,
             state,
             data,
             link: None,
             dial: None,
+            ip: Ipv4Addr::LOCALHOST.into(),
+            finding: None,
+            max_down: None,
             skip: None,
             files: 0,
         }
@@ -170,4 +201,9 @@ pub(crate) trait Client {
 
     /// Everything that it has printed.
     fn output(&self) -> String;
+
+    /// Whether it has met somebody whom it had found in this way, as far as it tells.
+    fn has_found(&self, _finding: Finding) -> bool {
+        false
+    }
 }

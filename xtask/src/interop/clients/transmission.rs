@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use super::{Client, Job, Role};
+use super::{Client, Finding, Job, Role};
 use crate::interop::process::Process;
 use crate::interop::{http, ports};
 
@@ -108,13 +108,13 @@ impl Transmission {
 /// Nothing but peers and the remote control, on loopback.
 fn settings(job: &Job, port: u16, rpc_port: u16) -> Value {
     json!({
-        "bind-address-ipv4": "127.0.0.1",
+        "bind-address-ipv4": job.ip,
         "bind-address-ipv6": "::1",
         "cache-size-mb": 1,
         "dht-enabled": false,
         "download-dir": job.data,
         "incomplete-dir-enabled": false,
-        "lpd-enabled": false,
+        "lpd-enabled": job.finding == Some(Finding::Lsd),
         "peer-port": port,
         "peer-port-random-on-start": false,
         "pex-enabled": false,

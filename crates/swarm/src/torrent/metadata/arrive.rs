@@ -7,15 +7,16 @@ use headwater_wire::Message;
 
 use super::super::Torrent;
 use crate::metadata::State;
+use crate::peer::Peer;
 use crate::pieces::PeerPieces;
 use crate::priorities::Priorities;
-use crate::{Content, Event, PeerKey};
+use crate::{Content, DisconnectReason, Discovery, Event, PeerKey};
 
 impl Torrent {
     /// The metadata is there: the answer to [`Action::CheckMetadata`](crate::Action::CheckMetadata) if its hash is right, or from
     /// elsewhere. Does nothing if it was there before.
     ///
-    /// Peers stay connected, and what they told of their pieces counts from now on; those that told what cannot be are dropped. Those
+    /// Peers stay connected, unless the torrent is private and they were found in a way that does not befit one, and what they told of their pieces counts from now on; those that told what cannot be are dropped. Those
     /// that sent something else as metadata are banned. Blocks are asked for at once if the torrent is active: a driver that has to
     /// make files ready [pauses](Self::set_activity) it before.
     pub fn handle_metadata(&mut self, now: Instant, content: Content) {
@@ -25,6 +26,9 @@ impl Torrent {
             return;
         };
         let liars = fetch.judge(&content.metadata);
+        if content.is_private {
+            self.become_private(now);
+        }
         self.metadata = if content.is_private {
             State::Withheld
         } else {
@@ -50,6 +54,19 @@ impl Torrent {
         if self.left == 0 {
             self.completed(now);
         }
+    }
+
+    /// Keeps to the trackers and those whom they name from now on (BEP 27), and forgets who was found elsewhere.
+    fn become_private(&mut self, now: Instant) {
+        let discovery = self.discovery() & Discovery::of_torrent(true);
+        self.set_discovery(now, discovery);
+        let is_stranger = |peer: &&Peer| !discovery.allows(peer.source);
+        let strangers = self.peers.iter().filter(is_stranger);
+        let strangers: Vec<_> = strangers.map(|peer| peer.key).collect();
+        for key in strangers {
+            self.disconnect(now, key, DisconnectReason::Private);
+        }
+        self.list.forbid(|source| discovery.allows(source));
     }
 
     /// Tells a peer what we have, and takes up what it has said.
