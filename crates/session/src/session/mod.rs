@@ -1,6 +1,7 @@
 //! [`Session`]: many torrents behind one port.
 
 mod accept;
+mod adding;
 mod builder;
 mod descriptors;
 mod listener;
@@ -11,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_metainfo::{HostPort, Info, InfoHash, Magnet, Metainfo, PeerId, SafePath};
+use headwater_metainfo::{InfoHash, PeerId};
 use headwater_store::{Pool, StorageError};
 use headwater_swarm::Discovery;
 use headwater_wire::ReadBuffers;
@@ -21,17 +22,14 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use builder::{SessionBuilder, SyncPolicy};
 
-use crate::add::{Add, Options};
+use crate::add::Add;
 use crate::disk::DiskPool;
-use crate::event::Listeners;
 use crate::limit::Bucket;
 use crate::lsd::Lsd;
-use crate::open::Opening;
 use crate::peer::Dialler;
 #[cfg(feature = "portmap")]
 use crate::portmap::{PortMapper, PortMapping};
-use crate::torrent::{Content, Control, Identity, Origin, Pieces, Shared, Whereabouts};
-use crate::{AddError, Events, ResumePolicy, Source, Torrent, driver, generate_peer_id, unknown};
+use crate::{AddError, ResumePolicy, Source, Torrent};
 
 /// Many torrents behind one port, with limits that they share. A handle, cheap to clone.
 ///
@@ -151,7 +149,7 @@ impl Session {
         self.0.core.port_mapper.mapping()
     }
 
-    /// Adds a torrent: a path, a URL, a magnet link, bytes, or a [`Metainfo`]. Takes options; await it.
+    /// Adds a torrent: a path, a URL, a magnet link, bytes, or a [`Metainfo`](crate::Metainfo). Takes options; await it.
     pub fn add(&self, source: impl Into<Source>) -> Add {
         Add::new(self.clone(), source.into())
     }
@@ -250,175 +248,6 @@ impl Session {
     pub(crate) fn bind(&self) -> &[IpAddr] {
         &self.0.core.dialler.bind
     }
-
-    /// Adds a torrent that has been read.
-    pub(crate) async fn add_loaded(
-        &self,
-        metainfo: &Metainfo,
-        mut options: Options,
-    ) -> Result<(Torrent, Events), AddError> {
-        let info_hash = metainfo.info_hashes().primary();
-        self.0.torrents.check_free(info_hash)?;
-        let policy = self.settle_resume(&mut options, info_hash);
-        let link = Link {
-            trackers: metainfo.trackers().to_vec(),
-            peers: Vec::new(),
-        };
-        self.add_known(metainfo.info().clone(), link, policy, options)
-            .await
-    }
-
-    /// Adds a torrent of which only a magnet link is known, unless an earlier run got to know more.
-    pub(crate) async fn add_magnet(
-        &self,
-        magnet: Magnet,
-        mut options: Options,
-    ) -> Result<(Torrent, Events), AddError> {
-        let hashes = magnet.info_hashes;
-        let info_hash = hashes.v1().ok_or(AddError::V2Only)?;
-        self.0.torrents.check_free(info_hash)?;
-        let policy = self.settle_resume(&mut options, info_hash);
-        options
-            .opening
-            .selection
-            .linked
-            .clone_from(&magnet.selected_files);
-        let link = Link {
-            trackers: magnet
-                .trackers
-                .iter()
-                .map(|url| vec![url.clone()])
-                .collect(),
-            peers: magnet.peers.clone(),
-        };
-        let look = move || (options.opening.kept_metadata(hashes), options);
-        let (kept, options) = self.0.core.disk.run(look).await;
-        match kept {
-            Some(info) => self.add_known(info, link, policy, options).await,
-            None => self.add_unknown(&magnet, link, policy, options),
-        }
-    }
-
-    fn settle_resume(&self, options: &mut Options, info_hash: InfoHash) -> ResumePolicy {
-        let policy = options.take_resume_policy(&self.0.defaults.resume);
-        options.opening.keep_resume(&policy, info_hash);
-        policy
-    }
-
-    /// Adds a torrent of which it is known what it holds.
-    async fn add_known(
-        &self,
-        info: Arc<Info>,
-        link: Link,
-        resume_policy: ResumePolicy,
-        options: Options,
-    ) -> Result<(Torrent, Events), AddError> {
-        let pool = self.0.core.files.clone();
-        let open = {
-            let (info, mut options) = (info.clone(), options);
-            move || (options.opening.open(&info, pool), options)
-        };
-        let (opened, options) = self.0.core.disk.run(open).await;
-        let opened = opened?;
-        let whereabouts = Whereabouts {
-            dir: options.opening.dir.clone(),
-            renamed: opened.start.renamed().into_iter().collect(),
-            resume: opened.start.path.clone(),
-        };
-        let content = Content {
-            info: info.clone(),
-            storage: opened.storage,
-        };
-        let known = Known {
-            identity: Identity {
-                hashes: info.info_hashes(),
-                name: info.name().to_owned(),
-            },
-            content: Some(content.clone()),
-            pieces: opened.pieces,
-            whereabouts,
-        };
-        let loaded = Box::new(opened.start);
-        let start = driver::Start::Known { loaded, content };
-        self.start(known, start, link, resume_policy, options)
-    }
-
-    /// Adds a torrent whose peers have to say what it holds.
-    fn add_unknown(
-        &self,
-        magnet: &Magnet,
-        link: Link,
-        resume_policy: ResumePolicy,
-        mut options: Options,
-    ) -> Result<(Torrent, Events), AddError> {
-        let hashes = magnet.info_hashes;
-        let name = match &magnet.name {
-            Some(name) => SafePath::new([name]).as_str().to_owned(),
-            None => hashes.primary().to_string(),
-        };
-        let opening = std::mem::replace(&mut options.opening, Opening::new());
-        let known = Known {
-            identity: Identity { hashes, name },
-            content: None,
-            pieces: Pieces::new(unknown::info().clone(), [1].into()),
-            whereabouts: Whereabouts {
-                dir: opening.dir.clone(),
-                ..Whereabouts::default()
-            },
-        };
-        options.opening.read_only = opening.read_only;
-        let start = driver::Start::Unknown(Box::new(opening));
-        self.start(known, start, link, resume_policy, options)
-    }
-
-    /// Starts a torrent's loop.
-    fn start(
-        &self,
-        known: Known,
-        start: driver::Start,
-        link: Link,
-        resume_policy: ResumePolicy,
-        options: Options,
-    ) -> Result<(Torrent, Events), AddError> {
-        let Inner {
-            core,
-            torrents,
-            defaults,
-            ..
-        } = &*self.0;
-        let info_hash = known.identity.hashes.primary();
-        let parts = driver::Parts {
-            core: core.clone(),
-            resume_policy,
-            trackers: if defaults.trackers && options.trackers {
-                link.trackers
-            } else {
-                Vec::new()
-            },
-            trust_trackers: options.trust_trackers.unwrap_or_default(),
-            read_only: options.opening.read_only,
-            max_peers: defaults.max_peers,
-            linked_peers: link.peers,
-            shared: Arc::new(Shared::new(defaults.origin(options, known))),
-        };
-        let events = parts.shared.listeners.subscribe();
-        let torrent = torrents.insert(info_hash, || driver::spawn(parts, start))?;
-        Ok((torrent, events))
-    }
-}
-
-/// Where others that have a torrent are to be found.
-struct Link {
-    trackers: Vec<Vec<String>>,
-    peers: Vec<HostPort>,
-}
-
-/// What is known of a torrent that is added.
-struct Known {
-    identity: Identity,
-    content: Option<Content>,
-    pieces: Pieces,
-    whereabouts: Whereabouts,
 }
 
 impl Core {
@@ -429,34 +258,6 @@ impl Core {
             return mapping.external_port.get();
         }
         self.port
-    }
-}
-
-impl Defaults {
-    fn origin(&self, options: Options, known: Known) -> Origin {
-        Origin {
-            identity: known.identity,
-            content: known.content,
-            peer_id: options
-                .peer_id
-                .or(self.peer_id)
-                .unwrap_or_else(generate_peer_id),
-            whereabouts: known.whereabouts,
-            download_limit: options.download_limit,
-            upload_limit: options.upload_limit,
-            pieces: known.pieces,
-            control: Control {
-                state: options.state,
-                sequential: options.sequential,
-                super_seeding: options.super_seeding,
-                discovery: options.discovery,
-                max_peers: options.max_peers,
-                peers: options.peers,
-                revision: 1,
-                ..Control::default()
-            },
-            listeners: Listeners::new(options.callbacks),
-        }
     }
 }
 

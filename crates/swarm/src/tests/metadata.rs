@@ -549,7 +549,7 @@ fn banned(events: &[Event]) -> Vec<std::net::SocketAddr> {
 }
 
 /// What may happen while metadata is fetched.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Connect(u32),
     Leave(usize),
