@@ -16,7 +16,7 @@ use crate::verbs::Verb;
 /// Results go to standard output; progress and messages go to standard error.
 ///
 /// Exit codes: 0 done; 1 failure; 2 the command line is wrong; 3 data does not match the torrent;
-/// 4 timed out; 5 disk full or not permitted; 7 interrupted before everything was done; 130 interrupted twice.
+/// 4 timed out, or no metadata came; 5 disk full or not permitted; 7 interrupted before everything was done; 130 interrupted twice.
 #[derive(Debug, Parser)]
 #[command(
     name = "headwater",
@@ -65,7 +65,7 @@ pub(crate) struct Dir {
 }
 
 /// How peers are reached.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Args)]
 #[command(next_help_heading = "Network options")]
 pub(crate) struct Network {
     /// Listen on this port; 0 lets the system choose [default: the first free one of 6881 to 6891]

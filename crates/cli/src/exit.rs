@@ -16,7 +16,7 @@ pub(crate) enum Code {
     Usage = 2,
     /// Data does not match the torrent.
     Mismatch = 3,
-    /// Nothing came for too long.
+    /// Nothing came for too long, or no metadata.
     TimedOut = 4,
     /// The disk is full, or the system does not permit it.
     Disk = 5,

@@ -13,6 +13,7 @@ mod source;
 mod transfer;
 mod units;
 mod verbs;
+mod write;
 
 use std::process::ExitCode;
 

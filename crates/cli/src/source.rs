@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use headwater_metainfo::{MAX_TORRENT_SIZE, Metainfo, MetainfoError};
+use headwater_metainfo::{InfoHash, InfoHashes, MAX_TORRENT_SIZE, Magnet, Metainfo, MetainfoError};
 
 use crate::exit::{Failure, Result};
 use crate::output::printable;
@@ -13,12 +13,23 @@ use crate::output::printable;
 pub(crate) fn load(path: &Path) -> Result<Metainfo> {
     if path.to_string_lossy().starts_with("magnet:") && !path.exists() {
         return Err(Failure::usage(
-            "a magnet link does not hold what this takes; name a .torrent file",
+            "a magnet link does not hold what this takes; get the .torrent file with headwater magnet --fetch",
         ));
     }
     let bytes = read(path)
         .map_err(|error| Failure::io(format_args!("cannot read {}", shown(path)), &error))?;
     parse(&bytes, &shown(path))
+}
+
+/// The magnet link that a text is, or that an info-hash is as good as; `None` if it is neither.
+pub(crate) fn link(text: &str) -> Result<Option<Magnet>> {
+    let head = text.get(.."magnet:".len());
+    if head.is_some_and(|head| head.eq_ignore_ascii_case("magnet:")) {
+        return text.parse().map(Some).map_err(Failure::usage);
+    }
+    let hash = text.parse::<InfoHash>().ok();
+    let hash = hash.filter(|_| !Path::new(text).exists());
+    Ok(hash.map(|hash| Magnet::new(InfoHashes::v1_only(hash))))
 }
 
 /// Understands a torrent that came from `place`.

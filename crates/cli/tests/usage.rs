@@ -4,6 +4,8 @@ mod common;
 
 use common::Place;
 
+const HASH: &str = "0123456789abcdef0123456789abcdef01234567";
+
 const VERBS: [&str; 10] = [
     "download",
     "seed",
@@ -41,7 +43,7 @@ fn options_of_features_that_are_not_there_are_absent() {
     let help = ["download", "seed", "create", "magnet"]
         .map(|verb| place.ok([verb, "--help"]))
         .concat();
-    for option in ["--no-utp", "--v2", "--hybrid", "--fetch"] {
+    for option in ["--no-utp", "--v2", "--hybrid"] {
         assert!(!help.contains(option), "{option}");
     }
 }
@@ -94,11 +96,12 @@ fn wrong_command_lines_are_usage_errors() {
         &["download", "x.torrent", "--match", "[a"],
         &["download", "x.torrent", "--seed-ratio", "-1"],
         &["download", "x.torrent", "x.torrent", "--select", "1"],
-        &[
-            "download",
-            "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567",
-        ],
-        &["download", "0123456789abcdef0123456789abcdef01234567"],
+        &["download", "magnet:?dn=nothing"],
+        &["download", "magnet:?xt=urn:btih:0123"],
+        &["magnet", "x.torrent", "--fetch", HASH],
+        &["magnet", "x.torrent", "-o", "y.torrent"],
+        &["magnet", "x.torrent", "--no-trackers"],
+        &["magnet", "--fetch", "x.torrent"],
         &["seed"],
     ];
     for line in lines {
@@ -118,18 +121,6 @@ fn wrong_command_lines_are_usage_errors() {
         place.listing(),
         [std::path::Path::new("x.torrent")],
         "nothing was touched"
-    );
-}
-
-#[test]
-fn magnet_links_are_refused_in_words() {
-    let place = Place::new();
-    let link = "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567";
-    let outcome = place.run(["download", link]);
-    let line = outcome.fails_with(2);
-    assert!(
-        line.contains("magnet links are not supported yet"),
-        "{line}"
     );
 }
 

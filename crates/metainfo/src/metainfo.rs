@@ -3,6 +3,7 @@
 mod lists;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::sync::Arc;
 
@@ -97,6 +98,49 @@ impl Metainfo {
             created_by: text("created by"),
             creation_date: root.get("creation date").and_then(|date| date.as_int()),
         })
+    }
+
+    /// The torrent that a magnet link names, with its trackers and web seeds, now that its info dictionary is there.
+    ///
+    /// Whether `info` is the one that the link means is for the caller to check.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use headwater_metainfo::{Info, Magnet, Metainfo};
+    ///
+    /// let raw = [b"d6:lengthi3e4:name5:a.txt12:piece lengthi16384e6:pieces20:".as_slice(), &[7; 20], b"e"].concat();
+    /// let info = Arc::new(Info::from_bytes(&raw)?); // from peers
+    /// let mut magnet = Magnet::new(info.info_hashes());
+    /// magnet.trackers.push("udp://tracker.example:80".to_owned());
+    ///
+    /// let file = Metainfo::from_magnet(&magnet, info).to_bytes();
+    /// let torrent = Metainfo::from_bytes(&file)?;
+    /// assert_eq!(torrent.info_hashes(), magnet.info_hashes);
+    /// assert_eq!(torrent.trackers(), [["udp://tracker.example:80"]]);
+    /// # Ok::<(), headwater_metainfo::MetainfoError>(())
+    /// ```
+    pub fn from_magnet(magnet: &Magnet, info: Arc<Info>) -> Self {
+        Self {
+            info,
+            trackers: magnet
+                .trackers
+                .iter()
+                .map(|url| vec![url.clone()])
+                .collect(),
+            web_seeds: magnet.web_seeds.clone(),
+            http_seeds: Vec::new(),
+            nodes: Vec::new(),
+            comment: None,
+            created_by: None,
+            creation_date: None,
+        }
+    }
+
+    /// A `.torrent` file: what this has, around the info dictionary's raw bytes, so that the info-hash stays what it is.
+    ///
+    /// Texts are UTF-8; in what encoding the names in the info dictionary are is not said.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        write::torrent(self)
     }
 
     /// What the info-hash stands for.

@@ -6,17 +6,14 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use headwater_metainfo::{FileIndex, Info, Metainfo, PeerId, PieceIndex, SafePath};
-use headwater_store::{Allocation, FileOptions, FileStorage, ResumeData, Storage, StorageError};
+use headwater_metainfo::{FileIndex, Info, PeerId, PieceIndex};
+use headwater_store::{Allocation, ResumeData, Storage, StorageError};
 
 use crate::event::Callbacks;
-use crate::resume::Start;
+use crate::open::{Backend, Opening, absolute};
 use crate::{
-    AddError, Discovery, Events, NoSuchFile, ResumePolicy, Session, Source, State, SuperSeeding,
-    Torrent,
+    AddError, Discovery, Events, ResumePolicy, Session, Source, State, SuperSeeding, Torrent,
 };
-
-type StorageMaker = Box<dyn FnOnce(&Arc<Info>) -> Result<Arc<dyn Storage>, StorageError> + Send>;
 
 /// A torrent that is about to be added: options, then `.await`.
 ///
@@ -35,10 +32,8 @@ pub struct Add {
 }
 
 pub(crate) struct Options {
-    dir: PathBuf,
+    pub(crate) opening: Opening,
     pub(crate) state: State,
-    priorities: Vec<u32>,
-    priority_of: Vec<(FileIndex, u32)>,
     pub(crate) sequential: bool,
     pub(crate) super_seeding: SuperSeeding,
     pub(crate) discovery: Discovery,
@@ -46,42 +41,30 @@ pub(crate) struct Options {
     pub(crate) trackers: bool,
     /// Unless the user said so: whether the torrent is the user's own and not from elsewhere.
     pub(crate) trust_trackers: Option<bool>,
-    resume: Option<ResumeData>,
     resume_policy: Option<ResumePolicy>,
-    pub(crate) read_only: bool,
-    trust: bool,
-    allocation: Allocation,
     pub(crate) peer_id: Option<PeerId>,
     pub(crate) max_peers: Option<usize>,
     pub(crate) download_limit: u64,
     pub(crate) upload_limit: u64,
-    storage: Option<StorageMaker>,
     pub(crate) callbacks: Callbacks,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
-            dir: absolute(".".into()),
+            opening: Opening::new(),
             state: State::Active,
-            priorities: Vec::new(),
-            priority_of: Vec::new(),
             sequential: false,
             super_seeding: SuperSeeding::default(),
             discovery: Discovery::ALL,
             peers: Vec::new(),
             trackers: true,
             trust_trackers: None,
-            resume: None,
             resume_policy: None,
-            read_only: false,
-            trust: false,
-            allocation: Allocation::Reserve,
             peer_id: None,
             max_peers: None,
             download_limit: 0,
             upload_limit: 0,
-            storage: None,
             callbacks: Callbacks::default(),
         }
     }
@@ -104,7 +87,7 @@ impl Add {
     /// The base directory; a torrent of several files gets its own folder below it. Unless given: the current directory
     /// at the time of the call.
     pub fn dir(self, dir: impl Into<PathBuf>) -> Self {
-        self.with(|options| options.dir = absolute(dir.into()))
+        self.with(|options| options.opening.dir = absolute(dir.into()))
     }
 
     /// What it starts with; [`State::Active`] unless given. A stopped torrent takes over its resume data, and checks and
@@ -115,12 +98,38 @@ impl Add {
 
     /// Every file's priority, in order: 0 = skip, 1 = normal, higher = first. Files past the end of the list are normal.
     pub fn priorities(self, priorities: impl Into<Vec<u32>>) -> Self {
-        self.with(|options| options.priorities = priorities.into())
+        self.with(|options| options.opening.selection.priorities = priorities.into())
     }
 
     /// One file's priority.
     pub fn priority(self, file: FileIndex, priority: u32) -> Self {
-        self.with(|options| options.priority_of.push((file, priority)))
+        self.with(|options| options.opening.selection.priority_of.push((file, priority)))
+    }
+
+    /// Decides about the files when it is known what the torrent holds: for magnet links, that is when the metadata has come
+    /// ([`Event::MetadataReceived`](crate::Event::MetadataReceived)), and before anything else is asked for. Gives every file's
+    /// priority, in order, as in [`priorities`](Self::priorities), in whose place it comes. What it refuses fails with
+    /// [`SelectionError::Refused`](crate::SelectionError::Refused).
+    ///
+    /// ```no_run
+    /// # async fn example(session: headwater_session::Session, link: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// let torrent = session
+    ///     .add(link)
+    ///     .choose_files(|info| {
+    ///         let files = info.layout().files().iter();
+    ///         Ok(files.map(|file| u32::from(file.path().as_str().ends_with(".mkv"))).collect())
+    ///     })
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn choose_files(
+        self,
+        choose: impl FnOnce(&Info) -> Result<Vec<u32>, Box<dyn std::error::Error + Send + Sync>>
+        + Send
+        + 'static,
+    ) -> Self {
+        self.with(|options| options.opening.selection.choose = Some(Box::new(choose)))
     }
 
     /// Fetch pieces in order instead of the rarest first.
@@ -150,14 +159,14 @@ impl Add {
 
     /// Whether the torrent's trackers may be anything, or are named by a stranger: then one on loopback or in a private
     /// network is announced to without the query that its URL has, so that a torrent cannot make us say what it likes to
-    /// servers that only we reach. Unless given: trusted, but for torrents from a [URL](Source::Url).
+    /// servers that only we reach. Unless given: trusted, but for magnet links and torrents from a [URL](Source::Url).
     pub fn trust_trackers(self, trust: bool) -> Self {
         self.with(|options| options.trust_trackers = Some(trust))
     }
 
     /// Go on from this. What it says of a file holds only as long as the file is as it was then; the rest is checked.
     pub fn resume(self, data: ResumeData) -> Self {
-        self.with(|options| options.resume = Some(data))
+        self.with(|options| options.opening.resume = Some(data))
     }
 
     /// Where it keeps its resume data by itself; the session's choice unless given.
@@ -167,17 +176,17 @@ impl Add {
 
     /// Seed in place: files are opened for reading only, nothing is written, created or downloaded.
     pub fn read_only(self, read_only: bool) -> Self {
-        self.with(|options| options.read_only = read_only)
+        self.with(|options| options.opening.read_only = read_only)
     }
 
     /// Take every file that has its full length for right, without a check.
     pub fn trust(self, trust: bool) -> Self {
-        self.with(|options| options.trust = trust)
+        self.with(|options| options.opening.trust = trust)
     }
 
     /// When space on the disk is taken: all at the start (the default), or as data comes.
     pub fn allocation(self, allocation: Allocation) -> Self {
-        self.with(|options| options.allocation = allocation)
+        self.with(|options| options.opening.allocation = allocation)
     }
 
     /// Our name in its swarm; a [fresh one](crate::generate_peer_id) unless given.
@@ -217,7 +226,7 @@ impl Add {
         self,
         make: impl FnOnce(&Arc<Info>) -> Result<Arc<dyn Storage>, StorageError> + Send + 'static,
     ) -> Self {
-        self.with(|options| options.storage = Some(Box::new(make)))
+        self.with(|options| options.opening.backend = Backend::Custom(Box::new(make)))
     }
 
     /// Called with each piece that passed, after it is on disk, be it downloaded or found by a check. On the torrent's loop:
@@ -232,16 +241,24 @@ impl Add {
     }
 
     /// Adds the torrent, and gives its events from the very first on.
+    ///
+    /// Like awaiting, it returns at once for magnet links: [`Torrent::metadata`] waits until it is known what they hold.
     pub async fn start_with_events(self) -> Result<(Torrent, Events), AddError> {
         let Self {
             session,
             source,
             mut options,
         } = self;
-        let is_from_elsewhere = matches!(source, Source::Url(_));
-        options.trust_trackers.get_or_insert(!is_from_elsewhere);
-        let metainfo = source.load_from(session.bind()).await?;
-        session.add_loaded(metainfo, options).await
+        options
+            .trust_trackers
+            .get_or_insert(!source.is_from_elsewhere());
+        match source.into_magnet()? {
+            Ok(magnet) => session.add_magnet(*magnet, options).await,
+            Err(source) => {
+                let metainfo = source.load_from(session.bind()).await?;
+                session.add_loaded(&metainfo, options).await
+            }
+        }
     }
 }
 
@@ -258,76 +275,12 @@ impl std::fmt::Debug for Add {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Add")
             .field("source", &self.source)
-            .field("dir", &self.options.dir)
+            .field("dir", &self.options.opening.dir)
             .finish_non_exhaustive()
     }
 }
 
-/// As seen from the current directory. If there is none, the back end will say so.
-fn absolute(dir: PathBuf) -> PathBuf {
-    std::path::absolute(&dir).unwrap_or(dir)
-}
-
 impl Options {
-    /// The base directory, absolute.
-    pub(crate) fn dir(&self) -> &PathBuf {
-        &self.dir
-    }
-
-    /// One priority a file.
-    pub(crate) fn file_priorities(&self, metainfo: &Metainfo) -> Result<Box<[u32]>, NoSuchFile> {
-        let count = metainfo.info().layout().len();
-        let no_such_file = |file| NoSuchFile {
-            file,
-            count: count as u32,
-        };
-        if self.priorities.len() > count {
-            return Err(no_such_file(FileIndex(count as u32)));
-        }
-        let mut priorities = self.priorities.clone();
-        priorities.resize(count, 1);
-        for &(file, priority) in &self.priority_of {
-            let slot = priorities.get_mut(file.as_usize());
-            *slot.ok_or_else(|| no_such_file(file))? = priority;
-        }
-        Ok(priorities.into())
-    }
-
-    /// Makes the back end; may block.
-    pub(crate) fn storage_maker(
-        &mut self,
-        info: Arc<Info>,
-        wanted: Vec<bool>,
-        pool: headwater_store::Pool,
-    ) -> impl FnOnce(Vec<(FileIndex, SafePath)>) -> Result<Arc<dyn Storage>, StorageError> + Send + use<>
-    {
-        let custom = self.storage.take();
-        let dir = self.dir.clone();
-        let options = FileOptions {
-            allocation: self.allocation,
-            read_only: self.read_only,
-            wanted,
-            pool,
-            ..FileOptions::default()
-        };
-        move |renamed| {
-            if let Some(make) = custom {
-                return make(&info);
-            }
-            let options = FileOptions { renamed, ..options };
-            Ok(Arc::new(FileStorage::new(info.clone(), dir, options)?))
-        }
-    }
-
-    /// What it starts from.
-    pub(crate) fn make_start(&mut self, info: &Info, policy: &ResumePolicy) -> Start {
-        Start {
-            given: self.resume.take(),
-            path: policy.path(info.info_hashes().primary(), &self.dir),
-            trust: self.trust,
-        }
-    }
-
     /// Where it keeps its resume data by itself.
     pub(crate) fn take_resume_policy(&mut self, session: &ResumePolicy) -> ResumePolicy {
         let policy = self.resume_policy.take();

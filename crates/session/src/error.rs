@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use headwater_metainfo::{FileIndex, InfoHash, MetainfoError};
+use headwater_metainfo::{FileIndex, InfoError, InfoHash, MagnetError, MetainfoError};
 use headwater_store::{StorageError, StoreError};
 
 /// Why a session could not be started.
@@ -52,12 +52,26 @@ pub enum AddError {
     /// What was read is no torrent, or none that can be loaded.
     #[error(transparent)]
     Metainfo(#[from] MetainfoError),
+    /// The text is no magnet link.
+    #[error(transparent)]
+    Magnet(#[from] MagnetError),
+    /// A magnet link was to be [loaded](crate::Source::load); only a session can get what it stands for.
+    #[error(
+        "a magnet link does not say what the torrent holds: add it to a session, which asks its peers"
+    )]
+    NoMetadata,
+    /// A magnet link of a v2 torrent without v1 data.
+    #[error("v2 torrents are not supported yet")]
+    V2Only,
     /// The session has it already.
     #[error("the torrent {0} has been added already")]
     AlreadyAdded(InfoHash),
     /// A priority is given for a file that the torrent does not have.
     #[error(transparent)]
     NoSuchFile(#[from] NoSuchFile),
+    /// No files could be chosen.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
     /// The base directory cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -103,6 +117,33 @@ pub struct NoSuchFile {
     pub count: u32,
 }
 
+/// Why it could not be decided which files are wanted.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SelectionError {
+    /// A priority is given for, or a magnet link selects, a file that the torrent does not have.
+    #[error(transparent)]
+    NoSuchFile(#[from] NoSuchFile),
+    /// What [`Add::choose_files`](crate::Add::choose_files) was given says no.
+    #[error("{0}")]
+    Refused(Arc<dyn std::error::Error + Send + Sync>),
+}
+
+/// Why nothing can be done with the metadata of a magnet link, although it has come.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum MetadataError {
+    /// It describes no torrent that can be loaded.
+    #[error(transparent)]
+    Info(#[from] InfoError),
+    /// The link's v1 and v2 info-hashes belong to different torrents.
+    #[error("the magnet link's two info-hashes belong to different torrents")]
+    OtherTorrent,
+    /// It could not be decided which files are wanted.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+}
+
 /// Why a hash check was not made, or not to its end.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -118,6 +159,9 @@ pub enum HashcheckError {
     /// The torrent does not have this file.
     #[error(transparent)]
     NoSuchFile(#[from] NoSuchFile),
+    /// It is not known yet what the torrent holds.
+    #[error("the metadata is not there yet")]
+    NoMetadata,
     /// It was cancelled.
     #[error("the check was cancelled")]
     Cancelled,
@@ -132,23 +176,48 @@ pub enum HashcheckError {
 /// Why a torrent stopped working.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(transparent)]
-pub struct TorrentError(Arc<StoreError>);
+pub struct TorrentError(Arc<Cause>);
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error(transparent)]
+    Store(StoreError),
+    #[error(transparent)]
+    Metadata(MetadataError),
+}
 
 impl TorrentError {
     /// The disk's error, if it was the disk.
     pub fn storage(&self) -> Option<&StorageError> {
-        self.0.storage()
+        self.store()?.storage()
     }
 
-    /// What the store says.
-    pub fn store(&self) -> &StoreError {
-        &self.0
+    /// What the store says, if it was the store.
+    pub fn store(&self) -> Option<&StoreError> {
+        match &*self.0 {
+            Cause::Store(error) => Some(error),
+            Cause::Metadata(_) => None,
+        }
+    }
+
+    /// What is wrong with the metadata, if it was that.
+    pub fn metadata(&self) -> Option<&MetadataError> {
+        match &*self.0 {
+            Cause::Metadata(error) => Some(error),
+            Cause::Store(_) => None,
+        }
     }
 }
 
 impl From<StoreError> for TorrentError {
     fn from(error: StoreError) -> Self {
-        Self(Arc::new(error))
+        Self(Arc::new(Cause::Store(error)))
+    }
+}
+
+impl From<MetadataError> for TorrentError {
+    fn from(error: MetadataError) -> Self {
+        Self(Arc::new(Cause::Metadata(error)))
     }
 }
 
@@ -162,9 +231,12 @@ impl From<StorageError> for TorrentError {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitError {
-    /// The disk failed; see [`Detail::Failed`](crate::Detail::Failed).
+    /// The disk failed, or the metadata is of no use; see [`Detail::Failed`](crate::Detail::Failed).
     #[error(transparent)]
     Failed(#[from] TorrentError),
+    /// It is not known yet what the torrent holds.
+    #[error("the metadata is not there yet")]
+    NoMetadata,
     /// The torrent was removed, or the session shut down.
     #[error("the torrent is closed")]
     Closed,
@@ -177,6 +249,9 @@ pub enum MoveError {
     /// The disk failed, or something is in the way.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// It is not known yet which files there are.
+    #[error("the metadata is not there yet")]
+    NoMetadata,
     /// The torrent was removed, or the session shut down.
     #[error("the torrent is closed")]
     Closed,

@@ -17,6 +17,8 @@ use crate::{State, TorrentError};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
+    /// It is known now what a torrent from a magnet link holds, and where that is on disk.
+    MetadataReceived,
     /// A piece is on disk and its hash is right, be it downloaded or found by a check.
     PiecePassed(PieceIndex),
     /// A piece was downloaded or checked, and is wrong or missing.

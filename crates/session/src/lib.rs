@@ -1,6 +1,6 @@
 //! BitTorrent sessions: many torrents, one listener, one facade.
 //!
-//! A [`Session`] listens on one port. [`Session::add`] takes a torrent (a path, a URL, bytes) and gives a [`Torrent`]: a handle
+//! A [`Session`] listens on one port. [`Session::add`] takes a torrent (a path, a URL, a magnet link, bytes) and gives a [`Torrent`]: a handle
 //! that downloads, serves, checks and tells. Everything runs as tokio tasks and on a few disk threads; the program that uses
 //! it needs a tokio runtime with I/O and time, and nothing else.
 //!
@@ -38,7 +38,7 @@
 //!
 //! | there | here |
 //! |---|---|
-//! | `new(path => ...)` | [`session.add(source)`](Session::add), awaited; [`Source`] is a path, bytes, a URL or a [`Metainfo`] |
+//! | `new(path => ...)` | [`session.add(source)`](Session::add), awaited; [`Source`] is a path, bytes, a URL, a magnet link or a [`Metainfo`] |
 //! | `basedir` | [`.dir(path)`](Add::dir) |
 //! | `port` | [`Session::builder().port(n)`](SessionBuilder::port); [`session.port()`](Session::port) gives the bound one |
 //! | `on_hash_pass`, `on_hash_fail` | [`.on_hash_pass(f)`](Add::on_hash_pass), [`.on_hash_fail(f)`](Add::on_hash_fail), [`Event::PiecePassed`], [`Event::PieceFailed`] |
@@ -74,6 +74,25 @@
 //! - Nothing outside of the base directory is ever touched, and no existing file is cut before all of its pieces are right.
 //! - Handles are cheap clones. Dropping a future loses nothing.
 //!
+//! # Magnet links
+//!
+//! [`Session::add`] takes a [`Magnet`] like anything else, and returns at once. Until peers have sent what it stands for, the
+//! torrent is [`FetchingMetadata`](Detail::FetchingMetadata): it has the link's name, no files and no size, and is not complete.
+//! [`Torrent::metadata`] waits for that moment, [`Event::MetadataReceived`] tells of it, [`Add::choose_files`] decides in it which
+//! files are wanted, and resume data keeps the metadata for the next run.
+//!
+//! ```no_run
+//! # async fn example(session: headwater_session::Session) -> Result<(), Box<dyn std::error::Error>> {
+//! let link = "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567&dn=film&tr=udp%3A%2F%2Ftracker.example%3A80";
+//! let torrent = session.add(link).await?;
+//! println!("looking for {}", torrent.name());
+//! let info = torrent.metadata().await?;
+//! println!("it has {} files, {} bytes", info.layout().len(), torrent.size());
+//! torrent.wait_complete().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What survives what
 //!
 //! | | the process is killed | the power fails | resume data claims it |
@@ -97,6 +116,7 @@ mod event;
 mod fetch;
 mod limit;
 pub mod lsd;
+mod open;
 mod peer;
 mod peer_id;
 #[cfg(feature = "portmap")]
@@ -107,11 +127,12 @@ mod source;
 mod state;
 mod torrent;
 mod udp;
+mod unknown;
 
 pub use add::Add;
 pub use error::{
-    AddError, Closed, FetchError, HashcheckError, MoveError, NoSuchFile, RenameError, SessionError,
-    TorrentError, WaitError,
+    AddError, Closed, FetchError, HashcheckError, MetadataError, MoveError, NoSuchFile,
+    RenameError, SelectionError, SessionError, TorrentError, WaitError,
 };
 pub use event::{Event, Events};
 pub use peer_id::generate_peer_id;
@@ -124,7 +145,7 @@ pub use state::{Detail, Progress, State};
 pub use torrent::{Check, CheckReport, FileInfo, Hashcheck, PeerInfo, Stats, Torrent};
 
 pub use headwater_metainfo::{
-    Bitfield, FileIndex, Info, InfoHash, InfoHashes, Metainfo, PeerId, PieceIndex,
+    Bitfield, FileIndex, Info, InfoHash, InfoHashes, Magnet, Metainfo, PeerId, PieceIndex,
 };
 pub use headwater_store::{
     Allocation, MemoryStorage, PoolOptions, ResumeData, ResumeError, Storage, StorageError,

@@ -85,6 +85,8 @@ pub(crate) struct Beginning {
     pub(crate) refused: Option<Arc<ResumeError>>,
     /// Payload bytes of earlier runs.
     pub(crate) earlier: Transferred,
+    /// The resume data has the metadata, and has to go on having it.
+    pub(crate) keeps_metadata: bool,
 }
 
 impl Beginning {
@@ -97,6 +99,7 @@ impl Beginning {
             changed: Vec::new(),
             refused: None,
             earlier: Transferred::default(),
+            keeps_metadata: false,
         }
     }
 }
@@ -160,10 +163,20 @@ impl Loaded {
 
     /// Looks at what is there. Blocks, but reads no data.
     pub(crate) fn look(
-        self,
+        &mut self,
         info: &Info,
         storage: &dyn Storage,
     ) -> Result<Beginning, StorageError> {
+        let resume = self.resume.as_ref();
+        let keeps_metadata = resume.is_some_and(|resume| resume.metadata.is_some());
+        let beginning = self.compare(info, storage)?;
+        Ok(Beginning {
+            keeps_metadata,
+            ..beginning
+        })
+    }
+
+    fn compare(&mut self, info: &Info, storage: &dyn Storage) -> Result<Beginning, StorageError> {
         let stamps = storage.stamps()?;
         let disk = Disk {
             info,
@@ -177,7 +190,10 @@ impl Loaded {
         if self.trust {
             return Ok(disk.trusted(earlier));
         }
-        let trusted = self.resume.map(|resume| resume.validate(info, &stamps));
+        let trusted = self
+            .resume
+            .take()
+            .map(|resume| resume.validate(info, &stamps));
         Ok(match trusted {
             Some(Ok(trusted)) => Beginning {
                 to_check: disk.plausible(trusted.to_check(info).ones()),
@@ -186,9 +202,10 @@ impl Loaded {
                 changed: trusted.changed,
                 refused: None,
                 earlier,
+                keeps_metadata: false,
             },
             Some(Err(error)) => disk.unknown(earlier, Some(Arc::new(error))),
-            None => disk.unknown(earlier, self.refused),
+            None => disk.unknown(earlier, self.refused.take()),
         })
     }
 }
@@ -209,6 +226,7 @@ impl Disk<'_> {
             changed: Vec::new(),
             refused,
             earlier,
+            keeps_metadata: false,
         }
     }
 
@@ -225,6 +243,7 @@ impl Disk<'_> {
             changed: Vec::new(),
             refused: None,
             earlier,
+            keeps_metadata: false,
         }
     }
 

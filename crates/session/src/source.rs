@@ -4,13 +4,14 @@ use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use headwater_metainfo::{MAX_TORRENT_SIZE, Metainfo, MetainfoError};
+use headwater_metainfo::{InfoHash, InfoHashes, MAX_TORRENT_SIZE, Magnet, Metainfo, MetainfoError};
 
 use crate::{AddError, fetch};
 
 /// What a torrent is added from. See [`Session::add`](crate::Session::add).
 ///
-/// A `&str` or `String` is a URL if it starts with `http://` or `https://`, and a path otherwise.
+/// A `&str` or `String` is a magnet link if it starts with `magnet:`, a URL if it starts with `http://` or `https://`, and a path
+/// otherwise. An [`InfoHash`] is as good as a magnet link with nothing else in it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Source {
@@ -22,6 +23,10 @@ pub enum Source {
     Metainfo(Box<Metainfo>),
     /// A torrent file at an `http` or `https` address.
     Url(String),
+    /// A magnet link: what the torrent holds is fetched from its peers (BEP 9).
+    Magnet(Box<Magnet>),
+    /// A magnet link that has not been parsed.
+    MagnetLink(String),
 }
 
 impl From<PathBuf> for Source {
@@ -48,13 +53,27 @@ impl From<Metainfo> for Source {
     }
 }
 
+impl From<Magnet> for Source {
+    fn from(magnet: Magnet) -> Self {
+        Self::Magnet(Box::new(magnet))
+    }
+}
+
+impl From<InfoHash> for Source {
+    fn from(info_hash: InfoHash) -> Self {
+        Magnet::new(InfoHashes::v1_only(info_hash)).into()
+    }
+}
+
 impl From<&str> for Source {
     fn from(text: &str) -> Self {
-        let is_url = ["http://", "https://"].iter().any(|scheme| {
+        let starts_with = |scheme: &str| {
             let head = text.get(..scheme.len());
             head.is_some_and(|head| head.eq_ignore_ascii_case(scheme))
-        });
-        if is_url {
+        };
+        if starts_with("magnet:") {
+            Self::MagnetLink(text.to_owned())
+        } else if starts_with("http://") || starts_with("https://") {
             Self::Url(text.to_owned())
         } else {
             Self::Path(text.into())
@@ -72,9 +91,24 @@ impl Source {
     /// Gets and parses the torrent: what [`Session::add`](crate::Session::add) does first. For programs that want to look at a
     /// torrent, or to choose files, before they add it.
     ///
-    /// Reads at most [`MAX_TORRENT_SIZE`] bytes, and over the network for at most half a minute.
+    /// Reads at most [`MAX_TORRENT_SIZE`] bytes, and over the network for at most half a minute. A magnet link has nothing to load:
+    /// that is [`AddError::NoMetadata`].
     pub async fn load(self) -> Result<Metainfo, AddError> {
         self.load_from(&[]).await
+    }
+
+    /// Whether somebody else made it up, and not the user.
+    pub(crate) const fn is_from_elsewhere(&self) -> bool {
+        matches!(self, Self::Url(_) | Self::Magnet(_) | Self::MagnetLink(_))
+    }
+
+    /// The magnet link that it is, if it is one; itself otherwise.
+    pub(crate) fn into_magnet(self) -> Result<Result<Box<Magnet>, Self>, AddError> {
+        Ok(match self {
+            Self::Magnet(magnet) => Ok(magnet),
+            Self::MagnetLink(link) => Ok(Box::new(link.parse()?)),
+            other => Err(other),
+        })
     }
 
     /// Like [`load`](Self::load), from the `bind` addresses of this machine if there are any.
@@ -86,6 +120,7 @@ impl Source {
                 let bytes = blocking(move || read(&path)).await?;
                 Ok(parse(bytes).await?)
             }
+            Self::Magnet(_) | Self::MagnetLink(_) => Err(AddError::NoMetadata),
             Self::Url(url) => match fetch::torrent(&url, bind).await {
                 Ok(bytes) => Ok(parse(bytes).await?),
                 Err(error) => Err(AddError::Fetch { url, error }),

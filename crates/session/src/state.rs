@@ -44,6 +44,8 @@ impl fmt::Display for State {
 pub enum Detail {
     /// Resume data is read and files are made ready.
     Starting,
+    /// Nothing is known but the info-hash; peers are asked for the rest.
+    FetchingMetadata,
     /// Data on disk is hashed.
     Checking(Progress),
     /// Something is wanted and not had.
@@ -54,7 +56,7 @@ pub enum Detail {
     Idle,
     /// Told to stop, and still closing files and saving.
     Stopping,
-    /// The disk failed. The torrent behaves as if paused until it is [started](crate::Torrent::start) again.
+    /// The disk failed, or the metadata is of no use. The torrent behaves as if paused until it is [started](crate::Torrent::start) again.
     Failed(TorrentError),
 }
 
@@ -62,6 +64,7 @@ impl fmt::Display for Detail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Starting => f.write_str("starting"),
+            Self::FetchingMetadata => f.write_str("fetching metadata"),
             Self::Checking(progress) => {
                 write!(f, "checking, {} of {}", progress.done, progress.total)
             }

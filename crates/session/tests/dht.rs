@@ -81,6 +81,22 @@ async fn a_download_finds_its_seed_through_a_third() {
 }
 
 #[tokio::test]
+async fn an_info_hash_and_a_node_are_enough() {
+    let sample = Sample::single(300_000, 16 << 10);
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let hub = builder().start().await.unwrap();
+    let seeder = beside(&hub).await;
+    seed(&seeder, &sample, from.path()).await;
+    let announced = || async { hub.dht().stats().node.peers > 0 };
+    eventually("the seed is announced", announced).await;
+    let leech = beside(&hub).await;
+    let hash = sample.metainfo.info_hashes().primary();
+    let torrent = leech.add(hash).dir(to.path()).await.unwrap();
+    soon("the download", torrent.wait_complete()).await.unwrap();
+    sample.assert_same(to.path());
+}
+
+#[tokio::test]
 async fn peers_tell_each_other_of_their_nodes() {
     let sample = Sample::single(3_000_000, 16 << 10);
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -88,7 +88,7 @@ impl Rig {
         }
         let data = fs::read(&torrent.files()[0].path).unwrap_or_default();
         for piece in torrent.bitfield().ones() {
-            let range = torrent.info().geometry().piece_range(piece);
+            let range = torrent.info().unwrap().geometry().piece_range(piece);
             let range = range.start as usize..range.end as usize;
             assert!(
                 data.get(range.clone()) == Some(&self.sample.files[0].1[range]),

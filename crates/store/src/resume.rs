@@ -7,6 +7,7 @@ mod validate;
 use std::io;
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use headwater_metainfo::{Bitfield, FileIndex, InfoHash, PieceIndex, SafePath};
 
 use crate::{Checkpoint, FileStamp};
@@ -68,6 +69,9 @@ pub struct ResumeData {
     pub uploaded: u64,
     /// Payload bytes received, over all restarts.
     pub downloaded: u64,
+    /// The raw info dictionary, of a torrent that got it from peers and has it nowhere else. Whether its hash is
+    /// [`info_hash`](Self::info_hash) is for the reader to check.
+    pub metadata: Option<Bytes>,
 }
 
 impl ResumeData {
@@ -82,6 +86,7 @@ impl ResumeData {
             renamed: Vec::new(),
             uploaded: 0,
             downloaded: 0,
+            metadata: None,
         }
     }
 }

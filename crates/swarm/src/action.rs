@@ -4,10 +4,10 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use headwater_metainfo::{BlockDigest, BlockSpan, PeerId, PieceIndex};
+use headwater_metainfo::{Bitfield, BlockDigest, BlockSpan, PeerId, PieceGeometry, PieceIndex};
 use headwater_wire::{Handshake, Message};
 
-use crate::PeerKey;
+use crate::{PeerKey, Priority};
 
 /// Something that the driver of a [`Torrent`](crate::Torrent) must do. The order of actions is their order in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +73,13 @@ pub enum Action {
         /// Which.
         piece: PieceIndex,
     },
+    /// All of the metadata has come from peers (BEP 9): hash it, and answer
+    /// [`handle_metadata`](crate::Torrent::handle_metadata) if the hash is the torrent's, else
+    /// [`handle_metadata_failed`](crate::Torrent::handle_metadata_failed). Until then it is not asked for again.
+    CheckMetadata {
+        /// What came, of at most 30 MiB.
+        metadata: Bytes,
+    },
     /// Close a connection. The key is no longer valid; messages that were queued before may still be flushed.
     Disconnect {
         /// Whose.
@@ -89,6 +96,8 @@ pub enum Event {
     PieceVerified(PieceIndex),
     /// A downloaded piece had the wrong hash; it will be downloaded again.
     PieceFailed(PieceIndex),
+    /// What peers sent as metadata had the wrong hash; it is fetched again.
+    MetadataFailed,
     /// A peer was connected.
     PeerConnected {
         /// Its key.
@@ -166,6 +175,9 @@ pub enum DisconnectReason {
     /// Fewer connections are allowed than there are.
     #[error("there are too many connections")]
     Full,
+    /// The torrent turned out to be private, and the peer was not found through its trackers (BEP 27).
+    #[error("the torrent is private, and the peer was found elsewhere")]
+    Private,
     /// We lost a piece that this peer was told of, and it has no way of hearing that.
     #[error("a piece was lost and the peer cannot be told")]
     LostPiece,
@@ -189,6 +201,9 @@ pub enum Refused {
     /// The torrent is stopped.
     #[error("the torrent is stopped")]
     Stopped,
+    /// It was found in a way that is [not allowed](crate::Config::discovery) any more.
+    #[error("the peer was found in a way that is not allowed")]
+    Forbidden,
     /// The handshake names another torrent.
     #[error("the handshake names another torrent")]
     WrongInfoHash,
@@ -208,6 +223,8 @@ pub enum Direction {
 pub enum PeerSource {
     /// Named by the user.
     User,
+    /// A magnet link (`x.pe`, BEP 9).
+    Magnet,
     /// A tracker.
     Tracker,
     /// The local network (BEP 14).
@@ -224,8 +241,9 @@ pub enum PeerSource {
 
 impl PeerSource {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::User,
+        Self::Magnet,
         Self::Tracker,
         Self::LocalDiscovery,
         Self::Dht,
@@ -234,10 +252,11 @@ impl PeerSource {
         Self::Incoming,
     ];
 
-    /// One word for it: `user`, `tracker`, `lsd`, `dht`, `pex`, `resume` or `incoming`.
+    /// One word for it: `user`, `magnet`, `tracker`, `lsd`, `dht`, `pex`, `resume` or `incoming`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::User => "user",
+            Self::Magnet => "magnet",
             Self::Tracker => "tracker",
             Self::LocalDiscovery => "lsd",
             Self::Dht => "dht",
@@ -267,6 +286,37 @@ pub struct Connected {
     pub local_ip: Option<IpAddr>,
     /// Where the address came from.
     pub source: PeerSource,
+}
+
+/// What a torrent turns out to hold when its metadata is there. The other fields are as in [`Config`](crate::Config).
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// The info dictionary's raw bytes, whose hash is the torrent's.
+    pub metadata: Bytes,
+    /// Whether the torrent is private (BEP 27). Of one that is not, peers are given the metadata.
+    pub is_private: bool,
+    /// How its bytes divide.
+    pub geometry: PieceGeometry,
+    /// Pieces that are verified and on disk.
+    pub have: Bitfield,
+    /// Of other pieces, the blocks that are on disk.
+    pub partial: Vec<(PieceIndex, Bitfield)>,
+    /// For each piece; empty stands for [`Priority::NORMAL`] everywhere.
+    pub priorities: Vec<Priority>,
+}
+
+impl Content {
+    /// Nothing is there, and everything is wanted.
+    pub fn new(metadata: Bytes, geometry: PieceGeometry) -> Self {
+        Self {
+            metadata,
+            is_private: false,
+            geometry,
+            have: Bitfield::new(geometry.piece_count()),
+            partial: Vec::new(),
+            priorities: Vec::new(),
+        }
+    }
 }
 
 /// Outcome of checking a piece.

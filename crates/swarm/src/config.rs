@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use headwater_metainfo::{Bitfield, InfoHash, PeerId, PieceGeometry, PieceIndex};
 
 use crate::Discovery;
@@ -71,6 +72,18 @@ pub enum SuperSeeding {
     Off,
 }
 
+/// The info dictionary's raw bytes, which peers give each other (BEP 9).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Metadata {
+    /// It is there, but peers do not get it.
+    #[default]
+    Withheld,
+    /// It is there, and peers get it, unless it is larger than 30 MiB.
+    Known(Bytes),
+    /// It is not there, and is fetched from peers: see [`Config::without_metadata`].
+    Missing,
+}
+
 /// Bounds and time-outs. [`Default`] suits most swarms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -137,6 +150,8 @@ pub struct Config {
     pub peer_id: PeerId,
     /// How its bytes divide.
     pub geometry: PieceGeometry,
+    /// What it stands for, if peers are to get that, or have it.
+    pub metadata: Metadata,
     /// Pieces that are verified and on disk. One bit a piece.
     pub have: Bitfield,
     /// For pieces that are not in `have`: which of their blocks are on disk, not yet verified. One bit a block.
@@ -166,6 +181,7 @@ impl Config {
             info_hash,
             peer_id,
             geometry,
+            metadata: Metadata::default(),
             have: Bitfield::new(geometry.piece_count()),
             partial: Vec::new(),
             priorities: Vec::new(),
@@ -176,6 +192,18 @@ impl Config {
             listen_port: None,
             client: String::new(),
             seed: 0,
+        }
+    }
+
+    /// A configuration for a torrent of which nothing but the info-hash is known, as from a magnet link.
+    ///
+    /// It has no pieces, connects to peers, and asks them for the metadata: see [`Action::CheckMetadata`](crate::Action::CheckMetadata)
+    /// and [`Torrent::handle_metadata`](crate::Torrent::handle_metadata).
+    pub fn without_metadata(info_hash: InfoHash, peer_id: PeerId) -> Self {
+        let nothing = PieceGeometry::new(0, 1).expect("no bytes make no pieces");
+        Self {
+            metadata: Metadata::Missing,
+            ..Self::new(info_hash, peer_id, nothing)
         }
     }
 

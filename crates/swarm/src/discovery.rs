@@ -52,9 +52,11 @@ impl Discovery {
             PeerSource::Exchange => self.pex,
             PeerSource::LocalDiscovery => self.lsd,
             PeerSource::Dht => self.dht,
-            PeerSource::User | PeerSource::Tracker | PeerSource::Resume | PeerSource::Incoming => {
-                true
-            }
+            PeerSource::User
+            | PeerSource::Magnet
+            | PeerSource::Tracker
+            | PeerSource::Resume
+            | PeerSource::Incoming => true,
         }
     }
 }

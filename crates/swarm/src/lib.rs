@@ -73,12 +73,13 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | `torrent` | [`Torrent`], one file for each side of it: connections, messages, downloading, deadlines, endgame, relief, uploading, choking, super-seeding, peer exchange, disk, user, time |
+//! | `torrent` | [`Torrent`], one file for each side of it: connections, messages, downloading, deadlines, endgame, relief, uploading, choking, super-seeding, metadata, peer exchange, disk, user, time |
 //! | `picker` | which block to ask for next: rarity order, partial pieces, the choice, and for each peer how far it was searched for |
 //! | `requests`, `upload_queue` | what one peer was asked for, and what it asked for |
 //! | `choker` | who deserves a slot |
 //! | `super_seed` | how far the pieces of a lone seed have spread, and what each peer was offered |
 //! | `peer_list`, `canonical`, `bans` | addresses, when to dial them, and which to refuse |
+//! | `metadata` | the info dictionary: fetching it, giving it, and what peers say before it is there |
 //! | `contacts`, `discovery` | whom peers are told of, and how peers may be found |
 //! | `smart_ban` | who sent which block of pieces that failed |
 //! | `peer`, `peers`, `pieces`, `rate` | one connection's state, all of them, what they have, how fast they are |
@@ -95,6 +96,7 @@ mod choker;
 mod config;
 mod contacts;
 mod discovery;
+mod metadata;
 mod peer;
 mod peer_list;
 mod peers;
@@ -110,9 +112,9 @@ mod torrent;
 mod upload_queue;
 
 pub use action::{
-    Action, Connected, Direction, DisconnectReason, Event, PeerSource, PieceCheck, Refused,
+    Action, Connected, Content, Direction, DisconnectReason, Event, PeerSource, PieceCheck, Refused,
 };
-pub use config::{Activity, Config, Limits, Priority, SuperSeeding, UploadSlots};
+pub use config::{Activity, Config, Limits, Metadata, Priority, SuperSeeding, UploadSlots};
 pub use discovery::Discovery;
 pub use peers::PeerKey;
 pub use snapshot::{PeerSnapshot, Stats};

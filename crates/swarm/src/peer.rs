@@ -9,6 +9,7 @@ use headwater_wire::extension::ExtensionIds;
 use smallvec::SmallVec;
 
 use crate::bans::Bans;
+use crate::metadata::{Early, Link as MetadataLink};
 use crate::picker::Contributor;
 use crate::pieces::PeerPieces;
 use crate::rate::Rate;
@@ -90,6 +91,11 @@ pub(crate) struct Peer {
     pub(crate) download: Rate,
     pub(crate) downloaded: u64,
 
+    /// What it has said of its pieces, as long as nobody knows how many there are.
+    pub(crate) early: Option<Box<Early>>,
+    /// What goes between it and us of the metadata.
+    pub(crate) metadata: Box<MetadataLink>,
+
     // What it takes from us.
     pub(crate) is_interested: bool,
     pub(crate) am_choking: bool,
@@ -149,6 +155,8 @@ impl Peer {
             rejected: 0,
             download: Rate::default(),
             downloaded: 0,
+            early: None,
+            metadata: Box::default(),
             is_interested: false,
             am_choking: true,
             told_upload_only: false,
@@ -168,7 +176,10 @@ impl Peer {
     }
 
     pub(crate) fn is_seed(&self) -> bool {
-        self.pieces.is_all()
+        match &self.early {
+            Some(early) => early.is_seed(),
+            None => self.pieces.is_all(),
+        }
     }
 
     /// Whether it occupies an upload slot.

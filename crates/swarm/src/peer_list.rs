@@ -112,6 +112,18 @@ impl PeerList {
         }
     }
 
+    /// Forgets addresses that come from somewhere that is not `allowed`; what is connected or barred stays.
+    pub(crate) fn forbid(&mut self, allowed: impl Fn(PeerSource) -> bool) {
+        let forbidden = self.entries.iter().filter(|(_, entry)| {
+            let barred = entry.state == State::Barred;
+            !allowed(entry.source) && !barred && entry.state != State::Connected
+        });
+        let forbidden: Vec<_> = forbidden.map(|(&address, _)| address).collect();
+        for address in forbidden {
+            self.remove(address);
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

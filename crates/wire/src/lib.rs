@@ -1,4 +1,4 @@
-//! The BitTorrent peer wire protocol: handshake, messages and a tokio-util codec (BEP 3, 6, 10, 11, 52).
+//! The BitTorrent peer wire protocol: handshake, messages and a tokio-util codec (BEP 3, 6, 9, 10, 11, 52).
 //!
 //! [`Handshake`] opens a connection, [`Message`]s follow. [`HandshakeCodec`] and [`MessageCodec`] read and write them over
 //! anything that tokio reads and writes; [`SendQueue`] writes blocks without copying them. Payloads that were
@@ -34,6 +34,7 @@
 //! ```
 //!
 //! - [`extension`]: the extension protocol's handshake and message ids.
+//! - [`MetadataMessage`]: how peers give each other the info dictionary (BEP 9).
 //! - [`pex`]: peers tell each other of peers.
 //! - [`allowed_fast_set`]: which pieces a choked peer may ask for.
 //! - [`client_name`]: which program a peer id belongs to.
@@ -47,6 +48,7 @@ mod decode;
 pub mod extension;
 mod handshake;
 mod message;
+mod metadata;
 pub mod pex;
 mod read_buffers;
 mod room;
@@ -62,6 +64,7 @@ pub use handshake::{
     Target,
 };
 pub use message::{HashRequest, Message, PIECE_HEADER_LENGTH};
+pub use metadata::{MetadataMessage, MetadataMessageError};
 pub use read_buffers::ReadBuffers;
 pub use send_queue::SendQueue;
 

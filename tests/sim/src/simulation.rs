@@ -231,6 +231,7 @@ impl Simulation {
             Action::CompletePiece { piece } => self.complete(node, piece),
             Action::DigestBlocks { piece } => self.digest(node, piece),
             Action::DiscardPiece { piece } => self.node(node).disk.discard(piece),
+            Action::CheckMetadata { .. } => unreachable!("every torrent begins with its metadata"),
             Action::Disconnect { peer, .. } => {
                 if let Some(end) = self.node(node).ends.remove(&peer) {
                     self.hang_up(end);

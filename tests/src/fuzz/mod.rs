@@ -19,7 +19,7 @@ pub use resume::resume;
 pub use swarm::swarm;
 pub use torrent::{magnet, metainfo, paths};
 pub use trackers::{http_tracker, udp_tracker};
-pub use wire::{handshake, ut_pex, wire};
+pub use wire::{handshake, ut_metadata, ut_pex, wire};
 
 /// The body of a fuzz target.
 pub type Target = fn(&[u8]);
@@ -37,6 +37,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("resume", resume),
     ("swarm", swarm),
     ("udp_tracker", udp_tracker),
+    ("ut_metadata", ut_metadata),
     ("ut_pex", ut_pex),
     ("wire", wire),
 ];

@@ -21,6 +21,9 @@ pub fn metainfo(data: &[u8]) {
     }
     let magnet = metainfo.magnet();
     assert_eq!(magnet.info_hashes, info.info_hashes());
+    let written = Metainfo::from_bytes(&metainfo.to_bytes()).expect("what is written can be read");
+    assert_eq!(written.info_hashes(), info.info_hashes());
+    assert_eq!(written.trackers(), metainfo.trackers());
 }
 
 /// Every file that is written has a name of its own, on file systems too that fold case, and lies in no other file.

@@ -1,6 +1,6 @@
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use headwater_wire::pex::PexMessage;
-use headwater_wire::{Handshake, Message, MessageCodec};
+use headwater_wire::{Handshake, Message, MessageCodec, MetadataMessage};
 use tokio_util::codec::{Decoder, Encoder};
 
 /// Bytes give the same messages however they are cut, and each message is read again from its encoding.
@@ -56,6 +56,18 @@ pub fn handshake(data: &[u8]) {
             Err(_) => refused = true,
         }
     }
+}
+
+/// A message of `ut_metadata` that is read is read again from its encoding, and what it brings is bounded.
+pub fn ut_metadata(data: &[u8]) {
+    let Ok(message) = MetadataMessage::decode(&Bytes::copy_from_slice(data)) else {
+        return;
+    };
+    if let MetadataMessage::Data { data: piece, .. } = &message {
+        assert!((1..=MetadataMessage::PIECE_LENGTH).contains(&piece.len()));
+        assert!(data.ends_with(piece));
+    }
+    assert_eq!(MetadataMessage::decode(&message.encode()), Ok(message));
 }
 
 /// Peer exchange messages are bounded, and what is read is read again from its encoding.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use headwater_metainfo::InfoHash;
+use headwater_metainfo::{InfoHash, Metainfo};
 
 use super::clients::{Client, ClientKind, Finding, Installed, Job, Program, Role};
 use super::content::{Content, Shape};
@@ -31,6 +31,18 @@ pub(crate) enum Via {
     Multicast,
     /// Both announce.
     Tracker(TrackerKind, Scheme),
+    /// The same, but the leech has only a magnet link with the tracker in it.
+    Magnet(TrackerKind, Scheme),
+}
+
+impl Via {
+    /// The tracker that they meet at.
+    fn tracker(self) -> Option<(TrackerKind, Scheme)> {
+        match self {
+            Self::Direct | Self::Exchange(_) | Self::Multicast => None,
+            Self::Tracker(kind, scheme) | Self::Magnet(kind, scheme) => Some((kind, scheme)),
+        }
+    }
 }
 
 impl fmt::Display for Via {
@@ -41,6 +53,8 @@ impl fmt::Display for Via {
             Self::Multicast => f.pad("local discovery"),
             Self::Tracker(kind, Scheme::Http) => f.pad(&format!("{kind}, HTTP")),
             Self::Tracker(kind, Scheme::Udp) => f.pad(&format!("{kind}, UDP")),
+            Self::Magnet(kind, Scheme::Http) => f.pad(&format!("magnet, {kind}, HTTP")),
+            Self::Magnet(kind, Scheme::Udp) => f.pad(&format!("magnet, {kind}, UDP")),
         }
     }
 }
@@ -68,10 +82,11 @@ impl Plan {
     /// The programs that it needs and that are not installed.
     pub(crate) fn missing(self, installed: &Installed) -> Option<String> {
         let tracker = match self.via {
-            Via::Tracker(TrackerKind::Opentracker, _) => Some(Program::Opentracker),
-            Via::Tracker(TrackerKind::Headwater, _) => Some(Program::Headwater),
             Via::Exchange(hub) => Some(hub.program()),
-            Via::Direct | Via::Multicast => None,
+            _ => self.via.tracker().map(|(kind, _)| match kind {
+                TrackerKind::Opentracker => Program::Opentracker,
+                TrackerKind::Headwater => Program::Headwater,
+            }),
         };
         let programs = [self.seed.program(), self.leech.program()]
             .into_iter()
@@ -92,7 +107,7 @@ impl fmt::Display for Plan {
             via,
             shape,
         } = self;
-        write!(f, "{seed:12} -> {leech:12}  {via:23}  {shape:18}")
+        write!(f, "{seed:12} -> {leech:12}  {via:31}  {shape:18}")
     }
 }
 
@@ -172,7 +187,7 @@ pub(crate) fn local_matrix() -> Vec<Plan> {
     pairs.map(plan).collect()
 }
 
-const WAYS: [(Via, Shape); 7] = [
+const WAYS: [(Via, Shape); 9] = [
     (Via::Direct, Shape::Single),
     (Via::Direct, Shape::MultiRagged),
     (Via::Direct, Shape::MultiSkip),
@@ -191,6 +206,14 @@ const WAYS: [(Via, Shape); 7] = [
     (
         Via::Tracker(TrackerKind::Headwater, Scheme::Udp),
         Shape::MultiRagged,
+    ),
+    (
+        Via::Magnet(TrackerKind::Headwater, Scheme::Http),
+        Shape::MultiRagged,
+    ),
+    (
+        Via::Magnet(TrackerKind::Opentracker, Scheme::Udp),
+        Shape::SingleRagged,
     ),
 ];
 
@@ -252,7 +275,7 @@ impl Case {
             Via::Direct => self.join_directly(seed, leech, installed, deadline)?,
             Via::Exchange(hub) => self.join_over(hub, seed, leech, installed, deadline)?,
             Via::Multicast => self.join_locally(seed, leech, installed, deadline)?,
-            Via::Tracker(kind, _) => {
+            Via::Tracker(kind, _) | Via::Magnet(kind, _) => {
                 let tracker = trackers.get(kind).context("the tracker is not there")?;
                 self.join_through(tracker, seed, leech, installed, deadline)?
             }
@@ -268,13 +291,14 @@ impl Case {
 
     /// What seed and leech are to do, each with a folder of its own.
     fn jobs(&self, content: &Content, trackers: &Trackers) -> anyhow::Result<(Job, Job)> {
-        let url = match self.plan.via {
-            Via::Direct | Via::Exchange(_) | Via::Multicast => None,
-            Via::Tracker(kind, scheme) => trackers.get(kind).map(|tracker| tracker.url(scheme)),
-        };
+        let tracker = self.plan.via.tracker();
+        let url = tracker.and_then(|(kind, scheme)| Some(trackers.get(kind)?.url(scheme)));
         let torrent = content.torrent(url)?;
-        let job = |role, name| self.job(role, name, &torrent);
-        Ok((job(Role::Seed, "seed")?, job(Role::Leech, "leech")?))
+        let mut leech = self.job(Role::Leech, "leech", &torrent)?;
+        if let Via::Magnet(..) = self.plan.via {
+            leech.link = Some(Metainfo::from_bytes(&torrent)?.magnet().to_string());
+        }
+        Ok((self.job(Role::Seed, "seed", &torrent)?, leech))
     }
 
     fn job(&self, role: Role, name: &str, torrent: &[u8]) -> anyhow::Result<Job> {
@@ -289,7 +313,7 @@ impl Case {
                 job.finding = Some(Finding::Lsd);
                 job.ip = namespace::ADDRESS.into();
             }
-            Via::Direct | Via::Tracker(..) => {}
+            Via::Direct | Via::Tracker(..) | Via::Magnet(..) => {}
         }
         Ok(job)
     }

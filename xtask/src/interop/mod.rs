@@ -31,6 +31,9 @@ pub(crate) struct Arguments {
     /// Only cases with this client (repeatable)
     #[arg(long, value_name = "CLIENT")]
     only: Vec<ClientKind>,
+    /// Only cases in which the two find each other in a way with this in its name, such as magnet or UDP
+    #[arg(long, value_name = "TEXT")]
+    via: Option<String>,
     /// Fail if a client or tracker is not installed, instead of leaving out its cases
     #[arg(long)]
     require_all: bool,
@@ -59,7 +62,9 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     fn wants(&self, plan: Plan) -> bool {
-        self.only.is_empty() || self.only.iter().any(|&client| plan.has(client))
+        let via = plan.via.to_string();
+        let is_way = self.via.as_ref().is_none_or(|text| via.contains(text));
+        is_way && (self.only.is_empty() || self.only.iter().any(|&client| plan.has(client)))
     }
 }
 

@@ -10,7 +10,11 @@ fn every_client_meets_headwater_in_both_roles_and_every_way() {
     let ways = trackers
         .into_iter()
         .flat_map(|kind| [Scheme::Http, Scheme::Udp].map(|scheme| Via::Tracker(kind, scheme)));
-    for via in ways.chain([Via::Direct]) {
+    let magnets = [
+        Via::Magnet(TrackerKind::Headwater, Scheme::Http),
+        Via::Magnet(TrackerKind::Opentracker, Scheme::Udp),
+    ];
+    for via in ways.chain([Via::Direct]).chain(magnets) {
         for foreign in ClientKind::FOREIGN {
             for (seed, leech) in [
                 (foreign, ClientKind::Headwater),

@@ -18,6 +18,14 @@ pub(crate) enum Event<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         protocol: Option<&'a str>,
     },
+    /// Peers have sent what a magnet link stands for.
+    Metadata {
+        torrent: &'a str,
+        name: &'a str,
+        size: u64,
+        piece_count: u32,
+        files: usize,
+    },
     /// A torrent's data was checked.
     Checked {
         pass: u64,
@@ -61,6 +69,8 @@ pub(crate) enum Event<'a> {
     },
     /// A magnet link.
     Magnet { magnet: String },
+    /// What a magnet link stands for was written as a .torrent file.
+    Fetched { path: String, torrent: &'a str },
     /// What a tracker says of a torrent.
     Scraped {
         tracker: &'a str,

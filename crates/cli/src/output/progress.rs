@@ -23,6 +23,8 @@ pub(crate) enum Phase {
     Checking,
     /// A torrent is made.
     Hashing,
+    /// Peers are asked what a magnet link stands for.
+    FetchingMetadata { peers: u64, sources: Sources },
     /// Peers send and receive.
     Transferring {
         down_bps: u64,
@@ -127,6 +129,14 @@ fn event(snapshot: &Snapshot) -> Event<'static> {
     match phase {
         Phase::Checking => Event::Checking { done, total },
         Phase::Hashing => Event::Hashing { done, total },
+        Phase::FetchingMetadata { peers, sources } => Event::Progress {
+            done,
+            total,
+            down_bps: 0,
+            up_bps: 0,
+            peers,
+            sources,
+        },
         Phase::Transferring {
             down_bps,
             up_bps,
@@ -147,6 +157,9 @@ fn event(snapshot: &Snapshot) -> Event<'static> {
 fn describe(snapshot: &Snapshot, elapsed: Duration) -> String {
     let Snapshot { phase, done, total } = *snapshot;
     let name = match phase {
+        Phase::FetchingMetadata { peers, .. } => {
+            return format!("fetching metadata, {}", count_peers(peers));
+        }
         Phase::Checking => "checking",
         Phase::Hashing => "hashing",
         Phase::Transferring { .. } if done >= total => "seeding",
@@ -160,13 +173,10 @@ fn describe(snapshot: &Snapshot, elapsed: Duration) -> String {
             ..
         } => {
             let (down, up) = (units::rate(down_bps), units::rate(up_bps));
-            let plural = if peers == 1 { "" } else { "s" };
-            (
-                down_bps,
-                format!("{down} down, {up} up, {peers} peer{plural}"),
-            )
+            let peers = count_peers(peers);
+            (down_bps, format!("{down} down, {up} up, {peers}"))
         }
-        Phase::Checking | Phase::Hashing => {
+        Phase::Checking | Phase::Hashing | Phase::FetchingMetadata { .. } => {
             let speed = (done as f64 / elapsed.as_secs_f64().max(0.001)) as u64;
             (speed, units::rate(speed))
         }
@@ -182,6 +192,11 @@ fn describe(snapshot: &Snapshot, elapsed: Duration) -> String {
         "{name} {}% of {total_text}, {speed_text}{left_text}",
         percent(done, total)
     )
+}
+
+fn count_peers(peers: u64) -> String {
+    let plural = if peers == 1 { "" } else { "s" };
+    format!("{peers} peer{plural}")
 }
 
 /// Rounded down: 100 only when all is done.
@@ -230,6 +245,20 @@ mod tests {
             text.starts_with("seeding 100%") && !text.contains("left"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_is_not_known_has_no_share() {
+        let snapshot = Snapshot {
+            phase: Phase::FetchingMetadata {
+                peers: 3,
+                sources: Sources::default(),
+            },
+            done: 0,
+            total: 0,
+        };
+        let text = describe(&snapshot, Duration::from_secs(2));
+        assert_eq!(text, "fetching metadata, 3 peers");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The session's errors in words for the user, with the exit code that says what they mean.
 
 use headwater_session::{
-    AddError, FetchError, SessionError, StorageError, StorageErrorKind, TorrentError,
+    AddError, FetchError, MetadataError, SessionError, StorageError, StorageErrorKind, TorrentError,
 };
 
 use crate::exit::{Code, Failure};
@@ -49,9 +49,13 @@ pub(crate) fn session_failure(error: &SessionError) -> Failure {
 
 /// Why a torrent stopped.
 pub(super) fn torrent_failure(error: &TorrentError) -> Failure {
-    match error.storage() {
-        Some(error) => storage_failure(error),
-        None => Failure::failed(error),
+    match (error.storage(), error.metadata()) {
+        (Some(error), _) => storage_failure(error),
+        (None, Some(MetadataError::Selection(error))) => Failure::usage(error),
+        (None, Some(error)) => Failure::failed(format_args!(
+            "{error}; the link leads to nothing that can be downloaded"
+        )),
+        (None, None) => Failure::failed(error),
     }
 }
 

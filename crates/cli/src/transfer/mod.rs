@@ -18,6 +18,7 @@ use self::trackers::Trackers;
 use crate::exit::Result;
 use crate::interrupt::Interrupt;
 use crate::output::{Event, Output, Phase, Progress, Snapshot, Sources, printable};
+use crate::units;
 
 /// How often progress is shown.
 const TICK: Duration = Duration::from_secs(1);
@@ -47,6 +48,8 @@ pub(crate) enum Happening {
     Interrupted,
     /// A second has gone by.
     Tick,
+    /// Peers have sent what a magnet link stands for.
+    Metadata,
     /// A tracker has answered, or failed to.
     Tracker,
     /// It is known what is on disk, and peers are welcome.
@@ -107,7 +110,12 @@ impl<'o> Transfer<'o> {
     fn take(&mut self, number: usize, event: TorrentEvent) -> Result<Option<Happening>> {
         tracing::trace!(torrent = self.torrents[number].name(), ?event);
         match event {
-            TorrentEvent::StateChanged(State::Active) => {
+            TorrentEvent::MetadataReceived => {
+                self.tell_metadata(number);
+                return Ok(Some(Happening::Metadata));
+            }
+            // Before there is metadata, nothing is known of what is on disk.
+            TorrentEvent::StateChanged(State::Active) if self.torrents[number].info().is_some() => {
                 self.tell_start(number);
                 return Ok(Some(Happening::Started(number)));
             }
@@ -148,6 +156,22 @@ impl<'o> Transfer<'o> {
         Ok(None)
     }
 
+    /// What a magnet link stands for.
+    fn tell_metadata(&self, number: usize) {
+        let torrent = &self.torrents[number];
+        let files = torrent.files().len();
+        self.output.event(&Event::Metadata {
+            torrent: &torrent.info_hash().to_string(),
+            name: torrent.name(),
+            size: torrent.size(),
+            piece_count: torrent.piece_count(),
+            files,
+        });
+        let (name, size) = (printable(torrent.name()), units::size(torrent.size()));
+        let files = counted(files, "file", "files");
+        self.output.note(format_args!("{name}: {size} in {files}"));
+    }
+
     /// What was found on disk, whether it was hashed now or is known from the last run. Once.
     fn tell_start(&mut self, number: usize) {
         if !self.started.insert(number) {
@@ -181,13 +205,24 @@ impl<'o> Transfer<'o> {
             }
             let peers = self.torrents.iter().flat_map(Torrent::peers);
             total.sources.extend(peers.map(|peer| peer.source));
-            Snapshot {
-                phase: Phase::Transferring {
+            let is_fetching =
+                |torrent: &Torrent| matches!(torrent.detail(), Detail::FetchingMetadata);
+            let is_fetching = total.wanted == 0 && self.torrents.iter().any(is_fetching);
+            let phase = if is_fetching {
+                Phase::FetchingMetadata {
+                    peers: total.peers,
+                    sources: total.sources,
+                }
+            } else {
+                Phase::Transferring {
                     down_bps: total.down,
                     up_bps: total.up,
                     peers: total.peers,
                     sources: total.sources,
-                },
+                }
+            };
+            Snapshot {
+                phase,
                 done: total.done,
                 total: total.wanted,
             }

@@ -44,7 +44,7 @@ pub(crate) fn run(verb: Verb, output: &Output) -> Result {
         Verb::Verify(verb) => with_runtime(|interrupt| async move { verb.run(output, &interrupt) }),
         Verb::Create(verb) => with_runtime(|interrupt| async move { verb.run(output, &interrupt) }),
         Verb::Show(verb) => verb.run(output),
-        Verb::Magnet(verb) => verb.run(output),
+        Verb::Magnet(verb) => with_runtime(|interrupt| verb.run(output, interrupt)),
         Verb::Tracker(verb) => with_runtime(|interrupt| verb.run(output, interrupt)),
         Verb::Scrape(verb) => with_runtime(|interrupt| verb.run(output, interrupt)),
         Verb::Dht(verb) => with_runtime(|interrupt| verb.run(output, interrupt)),

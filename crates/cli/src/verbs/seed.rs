@@ -90,7 +90,10 @@ async fn follow(transfer: &mut Transfer<'_>, output: &Output, interrupt: &Interr
         match transfer.next(interrupt).await? {
             Happening::Interrupted => return Ok(()),
             Happening::Started(number) => tell_start(&transfer.torrents[number], output)?,
-            Happening::Completed(_) | Happening::Tick | Happening::Tracker => {}
+            Happening::Completed(_)
+            | Happening::Metadata
+            | Happening::Tick
+            | Happening::Tracker => {}
         }
     }
 }

@@ -115,6 +115,32 @@ fn the_magnet_link_leads_back() {
 }
 
 #[test]
+fn what_is_written_is_read_again() {
+    let torrent = torrent([
+        ("announce", bytes("http://a/")),
+        (
+            "announce-list",
+            Value::list([path(&["http://a/", "http://b/"]), path(&["udp://c:1"])]),
+        ),
+        ("comment", bytes("hello")),
+        ("created by", bytes("me")),
+        ("creation date", Value::Int(7)),
+        ("httpseeds", path(&["http://old/"])),
+        ("url-list", path(&["http://seed/", "http://other/"])),
+    ]);
+    assert_eq!(
+        Metainfo::from_bytes(&torrent.to_bytes()),
+        Ok(torrent.clone())
+    );
+
+    let from_magnet = Metainfo::from_magnet(&torrent.magnet(), torrent.info().clone());
+    let again = Metainfo::from_bytes(&from_magnet.to_bytes()).unwrap();
+    assert_eq!(again.info().raw(), torrent.info().raw());
+    assert_eq!(again.trackers().concat(), torrent.trackers().concat());
+    assert_eq!(again.web_seeds(), torrent.web_seeds());
+}
+
+#[test]
 fn what_is_no_torrent_is_named() {
     let error = |bytes: &[u8]| Metainfo::from_bytes(bytes).unwrap_err();
     assert_eq!(error(b""), MetainfoError::Empty);

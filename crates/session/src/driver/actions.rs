@@ -49,6 +49,7 @@ impl Driver {
             }
             Action::DigestBlocks { piece } => self.lane.digest(piece),
             Action::DiscardPiece { piece } => self.ops.push(Op::Discard(piece)),
+            Action::CheckMetadata { metadata } => self.check_metadata(metadata),
             Action::Disconnect { peer, reason } => {
                 tracing::debug!(?peer, %reason, "disconnected");
                 self.publisher.peers_changed();
@@ -76,7 +77,7 @@ impl Driver {
                 address, peer_id, ..
             } => tracing::warn!(%address, %peer_id, "banned: it sent corrupt data"),
             SwarmEvent::DhtNode(address) => self.heard_of_dht_node(*address),
-            SwarmEvent::Complete => {}
+            SwarmEvent::Complete | SwarmEvent::MetadataFailed => {}
         }
     }
 

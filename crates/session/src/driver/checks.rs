@@ -165,7 +165,7 @@ impl Driver {
             order,
             results,
             had: self.swarm.have().clone(),
-            seen: Bitfield::new(self.shared.info.geometry().piece_count()),
+            seen: Bitfield::new(self.shared.info().geometry().piece_count()),
             report: CheckReport::default(),
             unread: Vec::new(),
             error: None,
@@ -253,7 +253,7 @@ impl Driver {
     pub(super) fn piece_checked(&mut self, piece: PieceIndex, passed: bool) {
         self.saving.dirty();
         if self.shared.piece_checked(piece, passed) {
-            self.files.piece_changed(&self.shared.info, piece, passed);
+            self.files.piece_changed(self.shared.info(), piece, passed);
         }
     }
 }

@@ -10,9 +10,11 @@ use super::Driver;
 /// Time between two announces: nodes forget a peer after half an hour.
 const INTERVAL: Duration = Duration::from_mins(15);
 /// Time after which more peers are looked for where there are few, and twice as long each time after that.
-const FEW_INTERVAL: Duration = Duration::from_mins(1);
+const FEW_INTERVAL: Duration = Duration::from_secs(15);
 /// Time before another attempt after one that nobody answered.
 const RETRY: Duration = Duration::from_secs(15);
+/// Time at least between two starts of a torrent that is started again and again.
+const LEAST: Duration = Duration::from_mins(1);
 /// Connections that are few.
 const FEW: usize = 8;
 
@@ -38,7 +40,7 @@ impl DhtSchedule {
             return self.running.take();
         }
         // Whoever stops and starts again and again is no more of a burden than others.
-        let due = self.due.map_or(now, |due| due.min(now + FEW_INTERVAL));
+        let due = self.due.map_or(now, |due| due.min(now + LEAST));
         self.due = Some(due);
         self.due_if_few = self.due;
         self.pause = FEW_INTERVAL;
@@ -139,5 +141,75 @@ impl Driver {
             implied_port: false,
             seed: self.swarm.is_seed(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_dht::{Config, Dht, NodeId};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A schedule with a lookup that has begun.
+    fn begun(now: Instant) -> (DhtSchedule, LookupId) {
+        let mut dht = Dht::new(now, Config::new([1; 32]));
+        let lookup = dht.find_node(now, NodeId([1; 20])).unwrap();
+        let mut schedule = DhtSchedule::default();
+        assert_eq!(schedule.next(true), None);
+        assert_eq!(schedule.want(now, true), None);
+        assert_eq!(schedule.next(false), Some(now));
+        schedule.began(now, Some(lookup));
+        assert_eq!(schedule.next(true), None, "one at a time");
+        (schedule, lookup)
+    }
+
+    fn answered(answers: u32) -> LookupStats {
+        LookupStats {
+            answers,
+            ..LookupStats::default()
+        }
+    }
+
+    #[test]
+    fn every_quarter_of_an_hour_and_sooner_where_peers_are_few() {
+        let now = super::super::now();
+        let (mut schedule, lookup) = begun(now);
+        for seconds in [15, 30, 60, 120, 240, 480, 900, 900] {
+            schedule.running = Some(lookup);
+            schedule.ended(now, lookup, answered(5), true);
+            assert_eq!(schedule.next(true), Some(now + seconds * SECOND));
+            assert_eq!(schedule.next(false), Some(now + INTERVAL));
+        }
+        schedule.running = Some(lookup);
+        schedule.ended(now, lookup, answered(5), false);
+        assert_eq!(schedule.next(true), Some(now + FEW_INTERVAL));
+    }
+
+    #[test]
+    fn a_lookup_that_nobody_answers_is_repeated() {
+        let now = super::super::now();
+        let (mut schedule, lookup) = begun(now);
+        schedule.ended(now, lookup, answered(0), false);
+        assert_eq!(schedule.next(false), Some(now + RETRY));
+        schedule.began(now, None);
+        assert_eq!(schedule.next(false), Some(now + RETRY));
+    }
+
+    #[test]
+    fn stopping_calls_off_and_starting_again_and_again_changes_nothing() {
+        let now = super::super::now();
+        let (mut schedule, lookup) = begun(now);
+        assert_eq!(schedule.want(now, false), Some(lookup));
+        assert_eq!(schedule.next(true), None);
+        assert_eq!(schedule.want(now, true), None);
+        assert_eq!(schedule.next(true), Some(now + LEAST));
+        schedule.ended(now, lookup, answered(0), true);
+        assert_eq!(
+            schedule.next(true),
+            Some(now + LEAST),
+            "it is another's end"
+        );
     }
 }

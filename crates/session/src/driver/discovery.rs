@@ -10,7 +10,7 @@ use super::Driver;
 impl Driver {
     /// What session, user and torrent allow, all three.
     pub(super) fn allowed_discovery(&self) -> Discovery {
-        let of_torrent = Discovery::of_torrent(self.shared.info.is_private());
+        let of_torrent = Discovery::of_torrent(self.shared.info().is_private());
         self.core.discovery & self.control.discovery & of_torrent
     }
 

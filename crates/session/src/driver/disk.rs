@@ -102,7 +102,7 @@ impl Driver {
 
     /// All pieces of the files that these pieces lie in.
     fn sharing_files_with(&self, pieces: impl Iterator<Item = PieceIndex>) -> Bitfield {
-        let (layout, geometry) = (self.shared.info.layout(), self.shared.info.geometry());
+        let (layout, geometry) = (self.shared.info().layout(), self.shared.info().geometry());
         let mut all = Bitfield::new(geometry.piece_count());
         for piece in pieces {
             let range = geometry.piece_range(piece);

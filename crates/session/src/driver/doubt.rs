@@ -13,7 +13,7 @@ impl Driver {
             return;
         };
         let (info, places) = (
-            self.shared.info.clone(),
+            self.shared.info().clone(),
             self.shared.whereabouts.lock().clone(),
         );
         let mut files = info.layout().iter();
@@ -36,7 +36,7 @@ impl Driver {
 
     /// Whether a piece that was just written may have gone to a file that is not there any more.
     pub(super) fn is_doubtful(&self, piece: PieceIndex) -> bool {
-        let (layout, geometry) = (self.shared.info.layout(), self.shared.info.geometry());
+        let (layout, geometry) = (self.shared.info().layout(), self.shared.info().geometry());
         let mut files = self.doubtful.iter();
         files.any(|file| layout.pieces_of(*file, &geometry).contains(&piece.0))
     }
@@ -44,7 +44,7 @@ impl Driver {
     /// Takes back those of `pieces` that are had, and has them checked before the torrent goes on.
     pub(super) fn doubt(&mut self, pieces: impl IntoIterator<Item = PieceIndex>) {
         let now = super::now();
-        let mut doubtful = Bitfield::new(self.shared.info.geometry().piece_count());
+        let mut doubtful = Bitfield::new(self.shared.info().geometry().piece_count());
         for piece in pieces {
             if self.swarm.have().has(piece) {
                 doubtful.set(piece);

@@ -89,7 +89,7 @@ impl Driver {
         let whole = {
             let pieces = self.shared.pieces.lock();
             let priorities = pieces.file_priorities();
-            let layout = self.shared.info.layout();
+            let layout = self.shared.info().layout();
             self.files.take_whole(|file| {
                 let entry = &layout.files()[file.as_usize()];
                 let is_regular = !entry.is_pad() && entry.symlink_target().is_none();

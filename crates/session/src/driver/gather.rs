@@ -34,7 +34,7 @@ impl Gather {
 impl Driver {
     /// Takes a complete piece in; at the end of what can be expected, it goes on with the next flush.
     pub(super) fn gather(&mut self, now: Instant, piece: PieceIndex) {
-        let geometry = self.shared.info.geometry();
+        let geometry = self.shared.info().geometry();
         self.gather.pieces.push(piece);
         self.gather.bytes += u64::from(geometry.piece_size(piece));
         if self.gather.until.is_none() {

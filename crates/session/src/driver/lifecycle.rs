@@ -16,6 +16,8 @@ pub(super) struct Life {
     /// Files are as the priorities want them.
     is_prepared: bool,
     is_preparing: bool,
+    /// Its files were never made ready, although it has peers: the metadata has just come.
+    is_new: bool,
     /// The priorities for which files were made ready last.
     prepared_for: u64,
     has_failed: bool,
@@ -60,6 +62,13 @@ impl Life {
     /// Notes a failure; whether it is the first.
     pub(super) fn fail(&mut self) -> bool {
         !std::mem::replace(&mut self.has_failed, true)
+    }
+
+    /// It is known now which files there are, and everybody is told anew when it has come to its state with them.
+    pub(super) fn begin_content(&mut self) {
+        self.is_prepared = false;
+        self.is_new = true;
+        self.told = None;
     }
 
     /// Whether files are being made ready, saved or closed.
@@ -128,14 +137,19 @@ impl Driver {
     }
 
     fn apply_priorities(&mut self, now: Instant) {
-        let priorities = if self.read_only {
-            // Nothing can be written, so nothing is asked for.
-            vec![Priority::SKIP; self.shared.info.geometry().piece_count() as usize]
-        } else {
-            self.shared.pieces.lock().piece_priorities()
-        };
+        let priorities = self.wanted_pieces();
         self.swarm.set_priorities(now, priorities);
         self.life.is_prepared = false;
+    }
+
+    /// Each piece's priority; empty if all are normal.
+    pub(super) fn wanted_pieces(&self) -> Vec<Priority> {
+        if self.read_only {
+            // Nothing can be written, so nothing is asked for.
+            vec![Priority::SKIP; self.shared.info().geometry().piece_count() as usize]
+        } else {
+            self.shared.pieces.lock().piece_priorities()
+        }
     }
 
     /// The torrent is to end, in good order but within bounds.
@@ -161,6 +175,7 @@ impl Driver {
         self.life.is_prepared = false;
         self.doubtful.clear();
         self.shared.set_status(|status| status.failure = None);
+        self.retry_content();
     }
 
     /// Takes the next step towards what the user wants.
@@ -186,11 +201,18 @@ impl Driver {
             }
             return;
         }
+        if self.fetching.is_some() {
+            self.swarm.set_activity(now, activity);
+            self.start_trackers(now);
+            return;
+        }
         if self.checks.must_come_first() {
             return;
         }
         self.prepare();
-        if self.life.is_prepared || self.swarm.activity() != Activity::Stopped {
+        self.life.is_new &= !self.life.is_prepared;
+        let goes_on = self.swarm.activity() != Activity::Stopped && !self.life.is_new;
+        if self.life.is_prepared || goes_on {
             self.swarm.set_activity(now, activity);
             self.start_trackers(now);
         }
@@ -286,7 +308,7 @@ impl Driver {
     fn note_complete(&mut self, now: Instant) {
         let must_prepare = self.control.state != State::Stopped && !self.life.is_prepared;
         let is_busy = self.files.is_finishing() || !self.checks.is_clear() || must_prepare;
-        if is_busy || self.life.has_failed {
+        if is_busy || self.life.has_failed || self.fetching.is_some() {
             return;
         }
         if self.shared.is_about_to_complete() {
@@ -307,6 +329,11 @@ impl Driver {
         self.life.has_failed && !self.life.wants_retry && self.completing == 0
     }
 
+    /// Whether files are as they should be, if any are known.
+    fn is_ready(&self) -> bool {
+        self.life.is_prepared || self.fetching.is_some()
+    }
+
     /// Says so when everything that the user asked for has taken effect.
     fn note_settled(&mut self) {
         let state = self.control.state;
@@ -316,7 +343,7 @@ impl Driver {
             _ if self.life.is_closing() => false,
             _ => {
                 self.has_come_to_rest()
-                    || (self.life.is_prepared && self.swarm.activity() == state.activity())
+                    || (self.is_ready() && self.swarm.activity() == state.activity())
             }
         };
         if is_settled && self.life.has_failed && self.publisher.due().is_some() {

@@ -5,6 +5,7 @@
 //! never waits for any of them.
 
 mod actions;
+mod begin;
 mod checks;
 mod dht;
 mod discovery;
@@ -13,23 +14,21 @@ mod doubt;
 mod files;
 mod gather;
 mod lifecycle;
+mod metadata;
 mod moves;
 mod publish;
 mod saving;
 mod trackers;
 
 use std::collections::HashMap;
-use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use headwater_dht::{LookupId, LookupStats};
-use headwater_metainfo::{Bitfield, FileIndex, PieceIndex};
-use headwater_store::{
-    Options as StoreOptions, PieceStore, ResumeData, Storage, StorageError, StoreError,
-};
-use headwater_swarm::{Activity, Config, Direction, PeerKey, PeerSource};
+use headwater_metainfo::{FileIndex, HostPort};
+use headwater_store::{PieceStore, ResumeData, Storage, StorageError, StoreError};
+use headwater_swarm::{Activity, Direction, PeerKey, PeerSource};
 use headwater_tracker::{AnnounceId, AnnounceResponse, TrackerError};
 use headwater_wire::Reserved;
 use tokio::sync::{mpsc, oneshot};
@@ -37,18 +36,20 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::disk::{DiskEvent, Lane, Op};
+use crate::open::Opening;
 use crate::peer::{Connection, HandshakeFailure, Outbox, Report};
-use crate::peer_id::random_u64;
 use crate::resume::{Beginning, Loaded};
 use crate::session::Core;
-use crate::torrent::{CheckOrder, Control, Shared, Torrent};
+use crate::torrent::{CheckOrder, Content, Control, Shared, Torrent};
 use crate::{Event, ResumePolicy, TorrentError};
 
+use begin::{begin, disk_lane, new_store, new_swarm, tell_beginning};
 use checks::Checks;
 use dht::DhtSchedule;
 use files::Files;
 use gather::Gather;
 use lifecycle::Life;
+use metadata::{Fetching, OpenedContent, Verdict};
 pub(crate) use moves::Rearrange;
 use moves::{Moves, Rearranged};
 use publish::Publisher;
@@ -68,8 +69,6 @@ const IDLE: Duration = Duration::from_hours(1);
 pub(crate) struct Parts {
     pub(crate) core: Arc<Core>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) storage: Arc<dyn Storage>,
-    pub(crate) start: Loaded,
     pub(crate) resume_policy: ResumePolicy,
     /// Tracker URLs by tier.
     pub(crate) trackers: Vec<Vec<String>>,
@@ -77,6 +76,19 @@ pub(crate) struct Parts {
     pub(crate) trust_trackers: bool,
     pub(crate) read_only: bool,
     pub(crate) max_peers: usize,
+    /// Peers that a magnet link names.
+    pub(crate) linked_peers: Vec<HostPort>,
+}
+
+/// What a torrent starts with.
+pub(crate) enum Start {
+    /// It is known what it holds.
+    Known {
+        loaded: Box<Loaded>,
+        content: Content,
+    },
+    /// Peers have to say what it holds; then it is opened like this.
+    Unknown(Box<Opening>),
 }
 
 /// Something that a handle asks for and waits for.
@@ -98,6 +110,12 @@ pub(crate) enum Input {
         outcome: Result<Connection, HandshakeFailure>,
     },
     Disk(DiskEvent),
+    /// Metadata that peers sent was hashed.
+    MetadataChecked(Verdict),
+    /// It was decided where its files are, or that it cannot be.
+    ContentOpened(Box<OpenedContent>),
+    /// Peers that a magnet link names by name.
+    LinkedPeers(Vec<SocketAddr>),
     /// Files were made ready.
     Prepared(Result<(), StorageError>),
     /// A hash check is to be made.
@@ -137,38 +155,27 @@ pub(crate) fn reserved(uses_dht: bool) -> Reserved {
 }
 
 /// Starts a torrent's loop.
-pub(crate) fn spawn(parts: Parts) -> Torrent {
+pub(crate) fn spawn(parts: Parts, start: Start) -> Torrent {
     let (commands, command_receiver) = mpsc::channel(COMMANDS);
     let (inputs, input_receiver) = mpsc::unbounded_channel();
-    let torrent = Torrent::new(
-        parts.shared.clone(),
-        parts.storage.clone(),
-        commands,
-        inputs.clone(),
-    );
-    tokio::spawn(run(parts, command_receiver, inputs, input_receiver));
+    let torrent = Torrent::new(parts.shared.clone(), commands, inputs.clone());
+    tokio::spawn(run(parts, start, command_receiver, inputs, input_receiver));
     torrent
 }
 
 /// Looks at what is there, then runs until the torrent is closed.
 async fn run(
-    mut parts: Parts,
+    parts: Parts,
+    start: Start,
     commands: mpsc::Receiver<Command>,
     inputs: mpsc::UnboundedSender<Input>,
     input_receiver: mpsc::UnboundedReceiver<Input>,
 ) {
     let shared = parts.shared.clone();
     let core = parts.core.clone();
-    let look = {
-        let (info, storage) = (shared.info.clone(), parts.storage.clone());
-        let start = mem::take(&mut parts.start);
-        core.disk.run(move || start.look(&info, &*storage))
-    };
+    let begin = begin(parts, start, inputs);
     tokio::select! {
-        beginning = look => {
-            let driver = Driver::new(parts, beginning, inputs);
-            driver.run(commands, input_receiver).await;
-        }
+        driver = begin => driver.run(commands, input_receiver).await,
         // A disk that hangs must not hold up a shutdown.
         () = told_to_close(&shared, &core.closing) => {}
     }
@@ -211,6 +218,10 @@ struct Driver {
     /// The swarm was told that the disk is behind.
     is_behind: bool,
     life: Life,
+    /// There as long as the metadata is not.
+    fetching: Option<Fetching>,
+    /// The metadata came from peers, and resume data is where it is kept.
+    keeps_metadata: bool,
     checks: Checks,
     /// Files that somebody meddled with: what is still on its way to them may be lost.
     doubtful: Vec<FileIndex>,
@@ -229,28 +240,19 @@ fn now() -> Instant {
 impl Driver {
     fn new(
         parts: Parts,
+        storage: Arc<dyn Storage>,
         beginning: Result<Beginning, StorageError>,
+        fetching: Option<Fetching>,
         inputs: mpsc::UnboundedSender<Input>,
     ) -> Self {
         let Parts { core, shared, .. } = parts;
-        let info = shared.info.clone();
+        let info = shared.info().clone();
         let (beginning, failure) = match beginning {
             Ok(beginning) => (beginning, None),
             Err(error) => (Beginning::unknown(&info), Some(error.into())),
         };
-        let options = StoreOptions {
-            write_back_bytes: core.write_back_bytes,
-        };
-        let store = Arc::new(PieceStore::new(info.clone(), parts.storage, options));
-        store.trust(&beginning.have);
-        for (piece, blocks) in &beginning.partial {
-            store.restore_partial(*piece, blocks);
-        }
-        let lane = {
-            let inputs = inputs.clone();
-            let report = move |event| drop(inputs.send(Input::Disk(event)));
-            Lane::new(store.clone(), core.disk.clone(), Box::new(report))
-        };
+        let store = new_store(&core, &info, storage, &beginning);
+        let lane = disk_lane(&core, &store, &inputs);
         {
             let mut pieces = shared.pieces.lock();
             for piece in beginning.have.ones() {
@@ -270,6 +272,8 @@ impl Driver {
             moves: Moves::new(parts.resume_policy),
             publisher: Publisher::new(now()),
             life: Life::default(),
+            fetching,
+            keeps_metadata: beginning.keeps_metadata,
             control: Control {
                 max_peers: Some(parts.max_peers),
                 ..Control::default()
@@ -293,6 +297,7 @@ impl Driver {
             core,
             shared,
         };
+        driver.look_up_peers(parts.linked_peers);
         if let Some(failure) = failure {
             driver.fail(failure);
         }
@@ -387,6 +392,9 @@ impl Driver {
                 outcome,
             } => self.dialled(now, address, source, outcome),
             Input::Disk(event) => self.handle_disk(now, event),
+            Input::MetadataChecked(verdict) => self.metadata_checked(now, verdict),
+            Input::ContentOpened(opened) => self.content_opened(now, *opened),
+            Input::LinkedPeers(peers) => self.linked_peers_found(now, peers),
             Input::Prepared(outcome) => self.prepared(outcome),
             Input::Check(order) => self.checks.push(order),
             Input::Checked => self.take_check_results(now),
@@ -421,46 +429,11 @@ impl Driver {
         }
         self.doubt_after(&error);
         if self.life.fail() {
-            tracing::error!(torrent = self.shared.info.name(), %error, "the disk failed");
+            tracing::error!(torrent = self.shared.name(), %error, "failed");
             let failure = error.clone();
             self.shared
                 .set_status(|status| status.failure = Some(failure));
             self.shared.listeners.tell(&Event::Failed(error));
         }
     }
-}
-
-/// Says what of the resume data could not be taken over.
-fn tell_beginning(shared: &Shared, beginning: &Beginning) {
-    if let Some(error) = &beginning.refused {
-        tracing::warn!(torrent = shared.info.name(), %error, "resume data is not used");
-        shared.listeners.tell(&Event::ResumeRefused(error.clone()));
-    }
-    if !beginning.changed.is_empty() {
-        shared.listeners.tell(&Event::FilesChanged {
-            files: beginning.changed.as_slice().into(),
-            pieces: beginning.to_check.len() as u32,
-        });
-    }
-}
-
-fn new_swarm(
-    core: &Core,
-    shared: &Shared,
-    have: Bitfield,
-    partial: Vec<(PieceIndex, Bitfield)>,
-) -> headwater_swarm::Torrent {
-    let config = Config {
-        have,
-        partial,
-        // Until it is clear what is on disk.
-        activity: Activity::Stopped,
-        listen_port: Some(core.port).filter(|&port| port > 0),
-        client: core.client.clone(),
-        seed: random_u64(),
-        ..Config::new(shared.info_hash, shared.peer_id, shared.info.geometry())
-    };
-    let swarm = headwater_swarm::Torrent::new(now(), config);
-    debug_assert_eq!(swarm.reserved(), reserved(false));
-    swarm
 }

@@ -139,7 +139,7 @@ impl Driver {
         let event = match order {
             Rearrange::Move { .. } => Event::Moved(whereabouts.dir.clone()),
             Rearrange::Rename { file, .. } => {
-                let entry = &self.shared.info.layout().files()[file.as_usize()];
+                let entry = &self.shared.info().layout().files()[file.as_usize()];
                 let (file, path) = (*file, whereabouts.path(*file, entry));
                 Event::Renamed { file, path }
             }
@@ -160,7 +160,7 @@ impl Driver {
                 new.dir.clone_from(dir);
             }
             Rearrange::Rename { file, path, .. } => {
-                let entry = &self.shared.info.layout().files()[file.as_usize()];
+                let entry = &self.shared.info().layout().files()[file.as_usize()];
                 if entry.path() == path {
                     new.renamed.remove(file);
                 } else {

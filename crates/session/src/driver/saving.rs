@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use headwater_metainfo::{FileIndex, InfoHash, SafePath};
 use headwater_store::{PieceStore, ResumeData, StoreError};
 use tokio::sync::oneshot;
 
+use super::metadata::raw_bytes;
 use super::{Driver, Input};
 use crate::{SyncPolicy, TorrentError, resume};
 
@@ -32,6 +34,11 @@ impl Saving {
             is_running: false,
             replies: Vec::new(),
         }
+    }
+
+    /// Whether resume data has a place.
+    pub(super) fn set_kept(&mut self, is_kept: bool) {
+        self.is_kept = is_kept;
     }
 
     pub(super) fn due(&self) -> Option<Instant> {
@@ -126,6 +133,7 @@ impl Driver {
             renamed: renamed.into_iter().collect(),
             uploaded: earlier.uploaded + stats.uploaded,
             downloaded: earlier.downloaded + stats.downloaded,
+            metadata: self.keeps_metadata.then(|| raw_bytes(self.shared.info())),
         }
     }
 
@@ -148,6 +156,7 @@ pub(super) struct ResumeMaker {
     pub(super) renamed: Vec<(FileIndex, SafePath)>,
     uploaded: u64,
     downloaded: u64,
+    metadata: Option<Bytes>,
 }
 
 impl ResumeMaker {
@@ -158,6 +167,7 @@ impl ResumeMaker {
             renamed: self.renamed,
             uploaded: self.uploaded,
             downloaded: self.downloaded,
+            metadata: self.metadata,
             ..ResumeData::new(self.info_hash, store.checkpoint()?)
         })
     }

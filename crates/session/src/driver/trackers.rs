@@ -19,6 +19,9 @@ use crate::torrent::Transferred;
 /// How long an announce waits for the one before it to the same tracker.
 const IN_ORDER: Duration = Duration::from_secs(1);
 
+/// What trackers are told is left when nobody knows: something, or they would take us for a seed.
+const UNKNOWN_LEFT: u64 = 16 * 1024;
+
 /// The trackers of a torrent.
 pub(super) struct Trackers {
     announcer: Announcer,
@@ -58,6 +61,11 @@ impl Trackers {
             key: random_u64() as u32,
             is_changed: true,
         }
+    }
+
+    /// What is true of a torrent whose metadata has just come.
+    pub(super) fn set_private(&mut self, is_private: bool) {
+        self.announcer.set_all_tiers(!is_private);
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -146,13 +154,17 @@ impl Driver {
 
     fn request(&self, announce: &Announce) -> AnnounceRequest {
         let stats = self.swarm.stats();
-        let size = self.shared.info.geometry().total_size();
-        let have = self.shared.pieces.lock().have_bytes();
+        let left = if self.shared.has_metadata() {
+            let have = self.shared.pieces.lock().have_bytes();
+            self.shared.info().geometry().total_size() - have
+        } else {
+            UNKNOWN_LEFT
+        };
         let port = self.core.public_port();
         let mut request = AnnounceRequest::new(self.shared.info_hash, self.shared.peer_id, port);
         request.uploaded = stats.uploaded - self.trackers.base.uploaded;
         request.downloaded = stats.downloaded - self.trackers.base.downloaded;
-        request.left = size - have;
+        request.left = left;
         request.key = self.trackers.key;
         announce.apply_to(&mut request);
         request

@@ -1,6 +1,7 @@
 //! [`Session`]: many torrents behind one port.
 
 mod accept;
+mod adding;
 mod builder;
 mod descriptors;
 mod listener;
@@ -12,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_metainfo::{Info, InfoHash, Metainfo, PeerId};
+use headwater_metainfo::{InfoHash, PeerId};
 use headwater_store::{Pool, StorageError};
 use headwater_swarm::Discovery;
 use headwater_wire::ReadBuffers;
@@ -22,17 +23,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use builder::{SessionBuilder, SyncPolicy};
 
-use crate::add::{Add, Options};
+use crate::add::Add;
 use crate::dht::{self, Dht, DhtHandle};
 use crate::disk::DiskPool;
-use crate::event::Listeners;
 use crate::limit::Bucket;
 use crate::lsd::Lsd;
 use crate::peer::Dialler;
 #[cfg(feature = "portmap")]
 use crate::portmap::{PortMapper, PortMapping};
-use crate::torrent::{Control, Origin, Pieces, Shared, Whereabouts};
-use crate::{AddError, Events, ResumePolicy, Source, Torrent, driver, generate_peer_id};
+use crate::{AddError, Metainfo, ResumePolicy, Source, Torrent};
 
 /// Nodes of the DHT at most that are taken from one torrent.
 const MAX_DHT_NODES: usize = 16;
@@ -163,7 +162,7 @@ impl Session {
         DhtHandle::new(self.0.core.dht.clone())
     }
 
-    /// Adds a torrent: a path, a URL, bytes, or a [`Metainfo`]. Takes options; await it.
+    /// Adds a torrent: a path, a URL, a magnet link, bytes, or a [`Metainfo`]. Takes options; await it.
     pub fn add(&self, source: impl Into<Source>) -> Add {
         Add::new(self.clone(), source.into())
     }
@@ -193,9 +192,11 @@ impl Session {
     pub async fn remove_with_data(&self, torrent: &Torrent) -> Result<(), StorageError> {
         torrent.close();
         torrent.closed().await;
-        let (storage, resume) = (torrent.storage().clone(), torrent.resume_path());
+        let (storage, resume) = (torrent.storage().cloned(), torrent.resume_path());
         let delete = move || {
-            storage.delete(&mut |_| Ok(()))?;
+            if let Some(storage) = storage {
+                storage.delete(&mut |_| Ok(()))?;
+            }
             if let Some(resume) = resume {
                 // It claims nothing that its stamps do not take back.
                 let _ = std::fs::remove_file(resume);
@@ -264,66 +265,6 @@ impl Session {
     pub(crate) fn bind(&self) -> &[IpAddr] {
         &self.0.core.dialler.bind
     }
-
-    /// Adds a torrent that has been read.
-    pub(crate) async fn add_loaded(
-        &self,
-        metainfo: Metainfo,
-        mut options: Options,
-    ) -> Result<(Torrent, Events), AddError> {
-        let Inner {
-            core,
-            torrents,
-            defaults,
-            ..
-        } = &*self.0;
-        let info = metainfo.info().clone();
-        self.0.core.learn_dht_nodes(&metainfo, options.discovery);
-        let info_hash = info.info_hashes().primary();
-        torrents.check_free(info_hash)?;
-        let pieces = Pieces::new(info.clone(), options.file_priorities(&metainfo)?);
-        let make_storage =
-            options.storage_maker(info.clone(), pieces.wanted_files(), core.files.clone());
-        let resume_policy = options.take_resume_policy(&defaults.resume);
-        let start = options.make_start(&info, &resume_policy);
-        let open = {
-            let info = info.clone();
-            move || {
-                // First, because it knows which files were renamed.
-                let start = start.load(&info);
-                make_storage(start.renamed()).map(|storage| (start, storage))
-            }
-        };
-        let (start, storage) = core.disk.run(open).await?;
-        let whereabouts = Whereabouts {
-            dir: options.dir().clone(),
-            renamed: start.renamed().into_iter().collect(),
-            resume: start.path.clone(),
-        };
-        let parts = driver::Parts {
-            core: core.clone(),
-            storage,
-            start,
-            resume_policy,
-            trackers: if defaults.trackers && options.trackers {
-                metainfo.trackers().to_vec()
-            } else {
-                Vec::new()
-            },
-            trust_trackers: options.trust_trackers.unwrap_or_default(),
-            read_only: options.read_only,
-            max_peers: defaults.max_peers,
-            shared: Arc::new(Shared::new(defaults.origin(
-                options,
-                pieces,
-                info,
-                whereabouts,
-            ))),
-        };
-        let events = parts.shared.listeners.subscribe();
-        let torrent = torrents.insert(info_hash, || driver::spawn(parts))?;
-        Ok((torrent, events))
-    }
 }
 
 impl Core {
@@ -358,39 +299,6 @@ impl Core {
             return mapping.external_port.get();
         }
         self.port
-    }
-}
-
-impl Defaults {
-    fn origin(
-        &self,
-        options: Options,
-        pieces: Pieces,
-        info: Arc<Info>,
-        whereabouts: Whereabouts,
-    ) -> Origin {
-        Origin {
-            info,
-            peer_id: options
-                .peer_id
-                .or(self.peer_id)
-                .unwrap_or_else(generate_peer_id),
-            whereabouts,
-            download_limit: options.download_limit,
-            upload_limit: options.upload_limit,
-            pieces,
-            control: Control {
-                state: options.state,
-                sequential: options.sequential,
-                super_seeding: options.super_seeding,
-                discovery: options.discovery,
-                max_peers: options.max_peers,
-                peers: options.peers,
-                revision: 1,
-                ..Control::default()
-            },
-            listeners: Listeners::new(options.callbacks),
-        }
     }
 }
 

@@ -20,7 +20,9 @@ use tokio::sync::{mpsc, oneshot};
 pub use hashcheck::{Check, CheckReport, Hashcheck};
 pub(crate) use hashcheck::{CheckOrder, Tally};
 pub(crate) use pieces::Pieces;
-pub(crate) use shared::{Control, Origin, Phase, Shared, Status, Transferred, Whereabouts};
+pub(crate) use shared::{
+    Content, Control, Identity, Origin, Phase, Shared, Status, Transferred, Whereabouts,
+};
 pub use snapshot::{FileInfo, PeerInfo, Stats};
 
 use crate::driver::{Command, Input};
@@ -38,7 +40,6 @@ pub struct Torrent(Arc<Handle>);
 #[derive(Debug)]
 struct Handle {
     shared: Arc<Shared>,
-    storage: Arc<dyn Storage>,
     commands: mpsc::Sender<Command>,
     inputs: mpsc::UnboundedSender<Input>,
 }
@@ -46,13 +47,11 @@ struct Handle {
 impl Torrent {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        storage: Arc<dyn Storage>,
         commands: mpsc::Sender<Command>,
         inputs: mpsc::UnboundedSender<Input>,
     ) -> Self {
         Self(Arc::new(Handle {
             shared,
-            storage,
             commands,
             inputs,
         }))
@@ -62,8 +61,9 @@ impl Torrent {
         &self.0.shared
     }
 
-    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
-        &self.0.storage
+    /// Where its data is, if there can be any.
+    pub(crate) fn storage(&self) -> Option<&Arc<dyn Storage>> {
+        self.shared().content().map(|content| &content.storage)
     }
 
     /// Where it keeps its resume data by itself.
@@ -82,9 +82,27 @@ impl Torrent {
 
 /// What it is.
 impl Torrent {
-    /// Everything that the info-hash stands for.
-    pub fn info(&self) -> &Arc<Info> {
-        &self.shared().info
+    /// Everything that the info-hash stands for. `None` for a magnet link, as long as its metadata has not come.
+    pub fn info(&self) -> Option<&Arc<Info>> {
+        self.shared().content().map(|content| &content.info)
+    }
+
+    /// Waits until it is known what the torrent holds: for a magnet link, until peers have sent that. Its
+    /// [`raw`](Info::raw) bytes have the torrent's info-hash, and make a torrent file: see [`Metainfo::from_magnet`].
+    ///
+    /// Returns early if the torrent fails or is removed; not if it is paused or stopped.
+    ///
+    /// [`Metainfo::from_magnet`]: crate::Metainfo::from_magnet
+    pub async fn metadata(&self) -> Result<Arc<Info>, WaitError> {
+        let mut status = self.shared().status();
+        let over =
+            |status: &Status| status.has_metadata || status.failure.is_some() || status.is_closed;
+        let status = status.wait_for(over).await.map_err(|_| WaitError::Closed)?;
+        match (self.info(), &status.failure) {
+            (Some(info), _) => Ok(info.clone()),
+            (None, Some(error)) => Err(error.clone().into()),
+            (None, None) => Err(WaitError::Closed),
+        }
     }
 
     /// The hash that names it, of the raw bytes: v1 where there is one.
@@ -92,9 +110,9 @@ impl Torrent {
         self.shared().info_hash
     }
 
-    /// All of its hashes: v1, v2 or both.
+    /// All of its hashes: v1, v2 or both. Those of the magnet link, as long as nothing else is known.
     pub fn info_hashes(&self) -> InfoHashes {
-        self.info().info_hashes()
+        self.shared().hashes()
     }
 
     /// Our name in its swarm.
@@ -102,29 +120,29 @@ impl Torrent {
         self.shared().peer_id
     }
 
-    /// Its name, safe for file systems.
+    /// Its name, safe for file systems. Without metadata: the name that the magnet link gives it, or else the info-hash.
     pub fn name(&self) -> &str {
-        self.info().name()
+        self.shared().name()
     }
 
-    /// Its name as the torrent has it. **Not safe as a path.**
+    /// Its name as the torrent has it; empty without metadata. **Not safe as a path.**
     pub fn raw_name(&self) -> &[u8] {
-        self.info().raw_name()
+        self.info().map_or(&[], |info| info.raw_name())
     }
 
-    /// Bytes of all files together.
+    /// Bytes of all files together; 0 without metadata.
     pub fn size(&self) -> u64 {
-        self.info().geometry().total_size()
+        self.info().map_or(0, |info| info.geometry().total_size())
     }
 
-    /// Bytes of a piece; the last one may be shorter.
+    /// Bytes of a piece; the last one may be shorter. 0 without metadata.
     pub fn piece_length(&self) -> u32 {
-        self.info().geometry().piece_length()
+        self.info().map_or(0, |info| info.geometry().piece_length())
     }
 
-    /// Pieces.
+    /// Pieces; 0 without metadata.
     pub fn piece_count(&self) -> u32 {
-        self.info().geometry().piece_count()
+        self.info().map_or(0, |info| info.geometry().piece_count())
     }
 
     /// The base directory, absolute. A torrent of several files has its own folder below it.
@@ -162,7 +180,7 @@ impl Torrent {
         published.earlier.downloaded + published.stats.downloaded
     }
 
-    /// Bytes of pieces that are wanted and not had.
+    /// Bytes of pieces that are wanted and not had; 0 without metadata, which does not mean that the torrent is complete.
     pub fn left(&self) -> u64 {
         self.shared().pieces.lock().left()
     }
@@ -179,19 +197,22 @@ impl Torrent {
 
     /// Whether all that is wanted is had.
     pub fn is_complete(&self) -> bool {
-        self.shared().pieces.lock().is_complete()
+        self.shared().has_metadata() && self.shared().pieces.lock().is_complete()
     }
 
     /// Whether all is had.
     pub fn is_seed(&self) -> bool {
-        self.shared().pieces.lock().have().is_full()
+        self.shared().has_metadata() && self.shared().pieces.lock().have().is_full()
     }
 
-    /// Every file.
+    /// Every file; none without metadata.
     pub fn files(&self) -> Vec<FileInfo> {
+        let Some(info) = self.info() else {
+            return Vec::new();
+        };
         let places = self.shared().whereabouts.lock().clone();
         let pieces = self.shared().pieces.lock();
-        let files = self.info().layout().iter();
+        let files = info.layout().iter();
         files
             .map(|(index, entry)| FileInfo {
                 index,
@@ -313,13 +334,13 @@ impl Torrent {
         self.set_priorities([(file, priority)])
     }
 
-    /// Sets the priorities of several files at once.
+    /// Sets the priorities of several files at once. Without metadata there are no files.
     pub fn set_priorities(
         &self,
         priorities: impl IntoIterator<Item = (FileIndex, u32)>,
     ) -> Result<(), NoSuchFile> {
         let priorities: Vec<_> = priorities.into_iter().collect();
-        let count = self.info().layout().len() as u32;
+        let count = self.info().map_or(0, |info| info.layout().len()) as u32;
         if let Some(&(file, _)) = priorities.iter().find(|(file, _)| file.0 >= count) {
             return Err(NoSuchFile { file, count });
         }
@@ -394,8 +415,9 @@ impl Torrent {
     /// # }
     /// ```
     pub fn hashcheck(&self, check: impl Into<Check>) -> Result<Hashcheck, HashcheckError> {
+        let info = self.info().ok_or(HashcheckError::NoMetadata)?;
         let have = self.bitfield();
-        let pieces = hashcheck::resolve(check.into(), self.info(), |piece| !have.has(piece))?;
+        let pieces = hashcheck::resolve(check.into(), info, |piece| !have.has(piece))?;
         let tally = Tally::new(pieces.len() as u32);
         let (reply, outcome) = oneshot::channel();
         let order = CheckOrder {
@@ -412,8 +434,11 @@ impl Torrent {
     }
 
     /// What is on disk, made durable and put in a form that [`Add::resume`](crate::Add::resume) takes after a restart:
-    /// verified pieces, the blocks of incomplete ones, the files' stamps, and the totals.
+    /// verified pieces, the blocks of incomplete ones, the files' stamps, the totals, and the metadata if peers sent it.
     pub async fn resume_data(&self) -> Result<ResumeData, WaitError> {
+        if !self.shared().has_metadata() {
+            return Err(WaitError::NoMetadata);
+        }
         let (reply, answer) = oneshot::channel();
         let command = Command::ResumeData(reply);
         let sent = self.0.commands.send(command).await;

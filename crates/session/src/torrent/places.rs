@@ -31,6 +31,9 @@ impl Torrent {
     /// # }
     /// ```
     pub async fn move_storage(&self, dir: impl Into<PathBuf>) -> Result<(), MoveError> {
+        if self.info().is_none() {
+            return Err(MoveError::NoMetadata);
+        }
         let dir: PathBuf = dir.into();
         let dir = std::path::absolute(&dir).unwrap_or(dir);
         let (reply, answer) = oneshot::channel();
@@ -49,7 +52,7 @@ impl Torrent {
         file: FileIndex,
         path: impl AsRef<Path>,
     ) -> Result<(), RenameError> {
-        let count = self.info().layout().len() as u32;
+        let count = self.info().map_or(0, |info| info.layout().len()) as u32;
         if file.0 >= count {
             return Err(NoSuchFile { file, count }.into());
         }

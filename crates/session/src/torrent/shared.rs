@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use headwater_metainfo::{FileEntry, FileIndex, Info, InfoHash, PeerId, PieceIndex, SafePath};
-use headwater_store::Contents;
+use headwater_metainfo::{
+    FileEntry, FileIndex, Info, InfoHash, InfoHashes, PeerId, PieceIndex, SafePath,
+};
+use headwater_store::{Contents, Storage};
 use headwater_swarm::{Discovery, PeerSnapshot, Stats as SwarmStats, SuperSeeding};
 use headwater_tracker::TierSnapshot;
 use parking_lot::Mutex;
@@ -17,10 +19,12 @@ use tokio::sync::{Notify, watch};
 use super::pieces::Pieces;
 use crate::event::{Event, Listeners};
 use crate::limit::Bucket;
-use crate::{Detail, Progress, State, TorrentError};
+use crate::{Detail, Progress, State, TorrentError, unknown};
 
 pub(crate) struct Shared {
-    pub(crate) info: Arc<Info>,
+    /// Set once, when the metadata is there.
+    content: OnceLock<Content>,
+    identity: Identity,
     pub(crate) info_hash: InfoHash,
     pub(crate) peer_id: PeerId,
     /// Where its files are. Changed by the loop.
@@ -40,6 +44,21 @@ pub(crate) struct Shared {
     control: Mutex<Control>,
     control_changed: Notify,
     status: watch::Sender<Status>,
+}
+
+/// What a torrent holds, and where its data is.
+#[derive(Clone)]
+pub(crate) struct Content {
+    pub(crate) info: Arc<Info>,
+    pub(crate) storage: Arc<dyn Storage>,
+}
+
+/// What is known of a torrent from the start.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) hashes: InfoHashes,
+    /// What to call it, until it says so itself.
+    pub(crate) name: String,
 }
 
 /// Where a torrent's files are.
@@ -103,6 +122,7 @@ pub(crate) struct Transferred {
 /// Where a torrent stands.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Status {
+    pub(crate) has_metadata: bool,
     /// All that is wanted is there, and the files are finished.
     pub(crate) is_complete: bool,
     pub(crate) failure: Option<TorrentError>,
@@ -152,7 +172,8 @@ impl CheckProgress {
 
 /// What a torrent's shared part is made of.
 pub(crate) struct Origin {
-    pub(crate) info: Arc<Info>,
+    pub(crate) identity: Identity,
+    pub(crate) content: Option<Content>,
     pub(crate) peer_id: PeerId,
     pub(crate) whereabouts: Whereabouts,
     pub(crate) listeners: Listeners,
@@ -164,9 +185,10 @@ pub(crate) struct Origin {
 
 impl Shared {
     pub(crate) fn new(origin: Origin) -> Self {
-        Self {
-            info_hash: origin.info.info_hashes().primary(),
-            info: origin.info,
+        let shared = Self {
+            content: OnceLock::new(),
+            info_hash: origin.identity.hashes.primary(),
+            identity: origin.identity,
             peer_id: origin.peer_id,
             whereabouts: Mutex::new(origin.whereabouts),
             listeners: origin.listeners,
@@ -180,7 +202,45 @@ impl Shared {
             control: Mutex::new(origin.control),
             control_changed: Notify::new(),
             status: watch::Sender::default(),
+        };
+        if let Some(content) = origin.content {
+            shared.set_content(content);
         }
+        shared
+    }
+
+    /// The metadata is there. What handles see of the pieces must be so already.
+    pub(crate) fn set_content(&self, content: Content) {
+        let _ = self.content.set(content);
+        self.set_status(|status| status.has_metadata = true);
+    }
+
+    /// What the torrent holds, and where, if that is known.
+    pub(crate) fn content(&self) -> Option<&Content> {
+        self.content.get()
+    }
+
+    /// What the torrent holds; an empty file as long as that is not known.
+    pub(crate) fn info(&self) -> &Arc<Info> {
+        match self.content.get() {
+            Some(content) => &content.info,
+            None => unknown::info(),
+        }
+    }
+
+    pub(crate) fn has_metadata(&self) -> bool {
+        self.content.get().is_some()
+    }
+
+    /// Its hashes, as far as they are known.
+    pub(crate) fn hashes(&self) -> InfoHashes {
+        let known = self.content.get().map(|it| it.info.info_hashes());
+        known.unwrap_or(self.identity.hashes)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        let known = self.content.get().map(|it| it.info.name());
+        known.unwrap_or(&self.identity.name)
     }
 
     /// Changes what is wanted; the loop hears of it.
@@ -271,7 +331,7 @@ impl Shared {
 
     /// The info-hash as the store has it.
     pub(crate) fn store_hash(&self) -> InfoHash {
-        Contents::info_hash(&*self.info)
+        Contents::info_hash(&**self.info())
     }
 
     pub(crate) fn detail(&self) -> Detail {
@@ -288,6 +348,9 @@ impl Shared {
             (None, Phase::Stopping, _)
             | (None, Phase::Starting | Phase::Working, State::Stopped) => Detail::Stopping,
             (None, Phase::Stopped, _) | (None, _, State::Paused) => Detail::Idle,
+            (None, Phase::Working, State::Active) if !self.has_metadata() => {
+                Detail::FetchingMetadata
+            }
             (None, Phase::Working, State::Active) if self.pieces.lock().is_complete() => {
                 Detail::Seeding
             }
@@ -311,7 +374,7 @@ impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Torrent")
             .field("info_hash", &self.info_hash)
-            .field("name", &self.info.name())
+            .field("name", &self.name())
             .field("state", &self.state())
             .finish_non_exhaustive()
     }

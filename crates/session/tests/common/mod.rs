@@ -49,7 +49,7 @@ impl Sample {
         Self::with_options(&[("file.bin", length)], |options| options.private = true)
     }
 
-    fn with_options(files: &[(&str, usize)], set: impl FnOnce(&mut CreateOptions)) -> Self {
+    pub fn with_options(files: &[(&str, usize)], set: impl FnOnce(&mut CreateOptions)) -> Self {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut byte = || {
             state ^= state << 13;

@@ -5,12 +5,14 @@
 //! | `downloaded`, `uploaded` | bytes |
 //! | `have` | bitfield |
 //! | `info_hash` | 20 bytes |
+//! | `metadata` | the raw info dictionary; absent if it is kept elsewhere |
 //! | `partial` | list of (piece, number of blocks, bitfield of blocks) |
 //! | `pieces` | number of pieces |
 //! | `priorities` | a byte a file, or nothing |
 //! | `renamed` | list of (file, path), ascending; absent if there is none |
 //! | `stamps` | 17 bytes a file: kind (0 missing, 1 file, 2 part file, 3 no part file), size u64, time i64 |
 
+use bytes::Bytes;
 use headwater_bencode::{Encoder, Node};
 use headwater_metainfo::{
     BLOCK_LENGTH, Bitfield, FileIndex, InfoHash, PieceGeometry, PieceIndex, SafePath,
@@ -33,6 +35,9 @@ impl ResumeData {
             dict.key("downloaded").int(self.downloaded);
             dict.key("have").bytes(self.have.as_bytes());
             dict.key("info_hash").bytes(self.info_hash.as_bytes());
+            if let Some(metadata) = &self.metadata {
+                dict.key("metadata").bytes(metadata);
+            }
             dict.key("partial").list(|list| {
                 for (piece, blocks) in &self.partial {
                     list.item().int(piece.0);
@@ -103,6 +108,10 @@ fn decode_body(root: Node<'_, '_>) -> Result<ResumeData, ResumeError> {
         stamps,
         uploaded: integer(root, "uploaded")?,
         downloaded: integer(root, "downloaded")?,
+        metadata: root
+            .get("metadata")
+            .and_then(|node| node.as_bytes())
+            .map(Bytes::copy_from_slice),
     })
 }
 
@@ -236,7 +245,8 @@ mod tests {
         fn resume()(info_hash: [u8; 20], bits in prop::collection::vec(any::<bool>(), 0..40),
                     partial in prop::collection::vec((0u32..40, prop::collection::vec(any::<bool>(), 1..20)), 0..4),
                     stamps in stamps(), renamed in prop::collection::btree_map(0u32..5, "[a-z]{1,9}(/[a-z]{1,9}){0,3}", 0..3), priorities in prop::collection::vec(any::<u8>(), 0..5),
-                    uploaded in 0..i64::MAX as u64, downloaded in 0..i64::MAX as u64) -> ResumeData {
+                    uploaded in 0..i64::MAX as u64, downloaded in 0..i64::MAX as u64,
+                    metadata in prop::option::of(prop::collection::vec(any::<u8>(), 0..50))) -> ResumeData {
             let pieces = bits.len() as u32;
             let files = stamps.len() as u32;
             ResumeData {
@@ -247,6 +257,7 @@ mod tests {
                 partial: partial.iter().filter(|(piece, _)| *piece < pieces)
                     .map(|(piece, bits)| (PieceIndex(*piece), to_bitfield(bits))).collect(),
                 stamps, priorities, uploaded, downloaded,
+                metadata: metadata.map(Bytes::from),
             }
         }
     }

@@ -5,6 +5,7 @@ mod deadlines;
 mod endgame;
 mod exchange;
 mod faults;
+mod metadata;
 mod net;
 mod operations;
 mod pex;

@@ -2,22 +2,59 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use headwater_metainfo::{BlockDigest, BlockSpan, InfoHash, PeerId, PieceGeometry, PieceIndex};
-use headwater_wire::{Handshake, Message, Reserved};
+use headwater_wire::extension::HANDSHAKE_ID;
+use headwater_wire::{Handshake, Message, MetadataMessage, Reserved};
 
 use crate::{
-    Action, Config, Connected, Direction, DisconnectReason, Event, PeerKey, PeerSource, PieceCheck,
-    Torrent,
+    Action, Config, Connected, Content, Direction, DisconnectReason, Event, PeerKey, PeerSource,
+    PieceCheck, Torrent,
 };
 
 pub(super) const INFO_HASH: InfoHash = InfoHash([0xaa; 20]);
+pub(super) const METADATA_SIZE: u64 = 5 * 16_384 + 100;
 
 /// The byte of the content at a position.
 fn content(position: u64) -> u8 {
     (position.wrapping_mul(2_654_435_761) >> 13) as u8
+}
+
+/// The torrent's metadata: five pieces and a bit.
+pub(super) fn metadata() -> Bytes {
+    static METADATA: LazyLock<Bytes> = LazyLock::new(|| {
+        let bytes = (0..METADATA_SIZE).map(|at| content(at + 1));
+        bytes.collect::<Vec<u8>>().into()
+    });
+    METADATA.clone()
+}
+
+/// A message as one sends it who spoils metadata.
+fn spoilt(message: Message) -> Message {
+    let Message::Extended { id, payload } = message else {
+        return message;
+    };
+    match MetadataMessage::decode(&payload) {
+        Ok(MetadataMessage::Data {
+            piece,
+            total_size,
+            data,
+        }) if id != HANDSHAKE_ID => {
+            let mut data = data.to_vec();
+            data[0] ^= 1;
+            let data = data.into();
+            let spoilt = MetadataMessage::Data {
+                piece,
+                total_size,
+                data,
+            };
+            spoilt.message(id)
+        }
+        _ => Message::Extended { id, payload },
+    }
 }
 
 /// Sizes for tests: `pieces` of four blocks, the last one short.
@@ -55,6 +92,10 @@ pub(super) struct Node {
     pub(super) corrupt: bool,
     /// Messages that it sends of which this says so are lost.
     pub(super) mute: Option<fn(&Message) -> bool>,
+    /// Every piece of metadata that it sends is bad.
+    pub(super) lies: bool,
+    /// Pieces of the torrent, for when it gets the metadata.
+    pieces: u32,
     /// Everything that was sent.
     pub(super) sent: Vec<Message>,
     pub(super) reserved: Reserved,
@@ -106,8 +147,14 @@ impl Net {
     }
 
     pub(super) fn add(&mut self, config: Config) -> usize {
+        let pieces = config.geometry.piece_count();
+        self.add_without_metadata(config, pieces)
+    }
+
+    /// Adds a node whose torrent turns out to have `pieces`.
+    pub(super) fn add_without_metadata(&mut self, config: Config, pieces: u32) -> usize {
         let index = self.nodes.len();
-        let size = config.geometry.total_size();
+        let size = geometry(pieces.max(1)).total_size();
         let mut data = vec![0; size as usize];
         for piece in config.have.ones() {
             for position in config.geometry.piece_range(piece) {
@@ -127,6 +174,8 @@ impl Net {
             events: Vec::new(),
             disconnects: Vec::new(),
             corrupt: false,
+            lies: false,
+            pieces,
             mute: None,
             sent: Vec::new(),
             reserved,
@@ -296,6 +345,7 @@ impl Net {
             Action::DiscardPiece { piece } => {
                 self.nodes[node].stored.retain(|key, _| key.0 != piece);
             }
+            Action::CheckMetadata { metadata } => self.check_metadata(node, metadata),
             Action::Disconnect { peer, reason } => self.close(node, peer, reason),
         }
     }
@@ -358,6 +408,11 @@ impl Net {
         if self.nodes[node].mute.is_some_and(|mute| mute(&message)) {
             return;
         }
+        let message = if self.nodes[node].lies {
+            spoilt(message)
+        } else {
+            message
+        };
         self.nodes[node].sent.push(message.clone());
         if let Some((link, end)) = self.end_of(node, peer) {
             self.fly(link, 1 - end, Packet::Message(message));
@@ -446,6 +501,18 @@ impl Net {
             BlockDigest::of(&data[start(block)..start(block) + block.length as usize])
         });
         torrent.handle_block_digests(now, piece, &digests.collect::<Vec<_>>());
+    }
+
+    fn check_metadata(&mut self, node: usize, bytes: Bytes) {
+        let now = self.now;
+        let Node {
+            torrent, pieces, ..
+        } = &mut self.nodes[node];
+        if bytes == metadata() {
+            torrent.handle_metadata(now, Content::new(bytes, geometry(*pieces)));
+        } else {
+            torrent.handle_metadata_failed(now);
+        }
     }
 
     fn close(&mut self, node: usize, peer: PeerKey, reason: DisconnectReason) {

@@ -155,7 +155,7 @@ impl Torrent {
     }
 
     /// Bans a peer, be it connected, gone, or back under another key.
-    fn ban(&mut self, now: Instant, culprit: Contributor) {
+    pub(super) fn ban(&mut self, now: Instant, culprit: Contributor) {
         let Contributor {
             address, peer_id, ..
         } = culprit;

@@ -112,6 +112,9 @@ impl Torrent {
         if self.activity == Activity::Stopped {
             return Err(Refused::Stopped);
         }
+        if !self.discovery.allows(connected.source) {
+            return Err(Refused::Forbidden);
+        }
         if handshake.info_hash != self.info_hash {
             return Err(Refused::WrongInfoHash);
         }
@@ -197,7 +200,9 @@ impl Torrent {
                 None => self.list.dial_failed(now, address),
             },
             Refused::Full => self.list.parted(now, address, Parting::Released),
-            Refused::Stopped | Refused::WrongInfoHash => self.list.dial_failed(now, address),
+            Refused::Stopped | Refused::Forbidden | Refused::WrongInfoHash => {
+                self.list.dial_failed(now, address);
+            }
         }
     }
 
@@ -300,6 +305,7 @@ impl Torrent {
             picker.remove_peer(key, &peer.pieces);
         }
         self.spread_parts(&peer);
+        self.metadata_source_gone(&peer);
         self.leave_exchange(&mut peer, reason);
         for &address in &peer.listed {
             self.list.parted(now, address, how);

@@ -29,6 +29,7 @@ impl Torrent {
         match activity {
             Activity::Active => {
                 self.out.fill_slots = true;
+                self.out.ask_metadata = true;
                 for key in self.peers.keys() {
                     self.drop_if_redundant(now, key);
                 }

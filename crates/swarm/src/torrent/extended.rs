@@ -6,11 +6,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use headwater_metainfo::{BlockSpan, PieceIndex};
 use headwater_wire::extension::{ExtendedHandshake, ExtensionIds, HANDSHAKE_ID};
-use headwater_wire::{Message, allowed_fast_set};
+use headwater_wire::{Message, MetadataMessage, allowed_fast_set};
 
-use super::Torrent;
 use super::pex::PEX_ID;
 use super::receive::Verdict;
+use super::{Torrent, metadata};
 use crate::peer::Peer;
 use crate::{Direction, Event, PeerKey, PeerSource};
 
@@ -27,7 +27,10 @@ impl Torrent {
     /// Our extended handshake.
     fn extended_handshake(&self, peer: &Peer) -> Message {
         let upload_only = self.is_upload_only_to(peer);
-        let mut extensions = ExtensionIds::from_iter([(DONT_HAVE, DONT_HAVE_ID)]);
+        let mut extensions = ExtensionIds::from_iter([
+            (DONT_HAVE, DONT_HAVE_ID),
+            (MetadataMessage::NAME, metadata::ID),
+        ]);
         self.offer_pex(peer, &mut extensions);
         let handshake = ExtendedHandshake {
             extensions,
@@ -35,6 +38,7 @@ impl Torrent {
             port: self.listen_port.filter(|&port| port != 0),
             request_queue: Some(self.limits.offered_requests),
             your_ip: Some(peer.address.ip()),
+            metadata_size: self.metadata_size(),
             upload_only: (upload_only || peer.told_upload_only).then_some(upload_only),
             ..ExtendedHandshake::default()
         };
@@ -43,7 +47,7 @@ impl Torrent {
 
     /// Whether a peer is told that we want nothing more. A seed that hides what it has does not give itself away by it.
     fn is_upload_only_to(&self, peer: &Peer) -> bool {
-        self.left == 0 && !peer.view.is_hidden()
+        self.is_complete() && !peer.view.is_hidden()
     }
 
     /// Tells everybody that we want nothing more, or that we do after all (BEP 21). That a seed wants nothing can be seen
@@ -92,6 +96,7 @@ impl Torrent {
                     return self.receive_dont_have(now, key, piece);
                 }
             }
+            metadata::ID => return self.receive_metadata(now, key, payload),
             PEX_ID => self.receive_pex(now, key, payload),
             // We announced nothing else.
             _ => {}
@@ -120,6 +125,10 @@ impl Torrent {
         if let Some(reqq) = handshake.request_queue {
             peer.requests.set_reqq(reqq, &self.limits);
         }
+        if let Some(size) = handshake.metadata_size {
+            peer.metadata.tell_size(size);
+        }
+        self.out.ask_metadata = true;
         let listens = handshake
             .port
             .filter(|_| peer.direction == Direction::Incoming)

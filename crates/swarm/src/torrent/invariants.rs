@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use headwater_metainfo::PieceIndex;
 
-use super::Torrent;
+use super::{Metadata, Torrent};
 use crate::picker::{BlockState, Picker};
 use crate::super_seed::View;
 use crate::{Activity, PeerKey, UploadSlots};
@@ -17,6 +17,7 @@ impl Torrent {
         assert_eq!(self.picker.is_none(), self.have.is_full());
         self.list.check_invariants();
         self.check_super_seeding();
+        self.check_metadata();
         self.smart_ban.check_invariants();
         let listeners = self.peers.iter().map(|peer| &peer.exchange.listener);
         let listeners: Vec<_> = listeners.collect();
@@ -41,6 +42,23 @@ impl Torrent {
         assert!(is_auto || self.occupied_slots() + self.open_slots <= self.slots);
         let stopped = self.activity == Activity::Stopped;
         assert!(!stopped || self.peers.is_empty() && self.list.dialling() == 0);
+    }
+
+    /// Without metadata there are no pieces; and every piece of metadata is asked of as many peers as is noted.
+    fn check_metadata(&self) {
+        let Metadata::Fetching(fetch) = &self.metadata else {
+            return assert!(self.peers.iter().all(|peer| peer.early.is_none()));
+        };
+        assert_eq!(self.geometry.piece_count(), 0);
+        let Some(attempt) = fetch.attempt().filter(|_| !fetch.is_checking()) else {
+            return;
+        };
+        let mut asked = vec![0; attempt.piece_count() as usize];
+        let outstanding = self.peers.iter().map(|peer| peer.metadata.outstanding());
+        for piece in outstanding.flatten() {
+            asked[piece as usize] += 1;
+        }
+        assert!(attempt.asked().eq(asked));
     }
 
     /// Something is hidden from somebody exactly if it is known how far the pieces have spread.

@@ -11,6 +11,7 @@ mod download;
 mod endgame;
 mod extended;
 mod invariants;
+mod metadata;
 mod offers;
 mod pex;
 mod promptness;
@@ -34,6 +35,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use crate::bans::Bans;
 use crate::choker;
 use crate::contacts::Contacts;
+use crate::metadata::State as Metadata;
 use crate::peer::Peer;
 use crate::peer_list::PeerList;
 use crate::peers::Peers;
@@ -70,6 +72,8 @@ use crate::{
 /// * Every [`Action::ServeBlock`] is answered once, see there. Not after a disconnect.
 /// * Every [`Action::CompletePiece`] is answered by [`handle_piece_checked`](Self::handle_piece_checked) or
 ///   [`handle_store_failed`](Self::handle_store_failed). An [`Action::DigestBlocks`] may be answered, see there.
+/// * An [`Action::CheckMetadata`] is answered by [`handle_metadata`](Self::handle_metadata) or
+///   [`handle_metadata_failed`](Self::handle_metadata_failed).
 /// * A connection that broke is told with [`handle_disconnected`](Self::handle_disconnected); one that was closed on
 ///   [`Action::Disconnect`] need not be.
 ///
@@ -96,6 +100,7 @@ pub struct Torrent {
     info_hash: InfoHash,
     peer_id: PeerId,
     geometry: PieceGeometry,
+    metadata: Metadata,
     limits: Limits,
     listen_port: Option<u16>,
     client: String,
@@ -167,6 +172,8 @@ struct Outbox {
     dial: bool,
     /// Upload slots may be free.
     fill_slots: bool,
+    /// Somebody may be asked for metadata.
+    ask_metadata: bool,
 }
 
 impl Outbox {
@@ -193,6 +200,7 @@ impl Torrent {
             info_hash: config.info_hash,
             peer_id: config.peer_id,
             geometry: config.geometry,
+            metadata: Metadata::new(config.metadata),
             slots: choker::slots(config.limits.upload_slots, 0),
             list: PeerList::new(config.limits.max_known_peers, config.listen_port),
             clock: Clock {
@@ -289,6 +297,9 @@ impl Torrent {
     fn settle(&mut self) {
         self.fill_requests();
         self.fill_slots();
+        if std::mem::take(&mut self.out.ask_metadata) {
+            self.ask_for_metadata();
+        }
         if std::mem::take(&mut self.out.dial) {
             self.dial();
         }
@@ -321,7 +332,7 @@ impl Torrent {
         }
     }
 
-    /// How the torrent's bytes divide.
+    /// How the torrent's bytes divide; into no pieces as long as there is no [metadata](Self::has_metadata).
     pub const fn geometry(&self) -> PieceGeometry {
         self.geometry
     }
@@ -354,12 +365,12 @@ impl Torrent {
 
     /// Whether everything wanted is had.
     pub const fn is_complete(&self) -> bool {
-        self.left == 0
+        self.left == 0 && self.has_metadata()
     }
 
     /// Whether everything is had.
     pub const fn is_seed(&self) -> bool {
-        self.have.is_full()
+        self.have.is_full() && self.has_metadata()
     }
 
     /// Pieces that are under way: which of their blocks were received.

@@ -7,6 +7,7 @@ use headwater_metainfo::{Bitfield, BlockSpan, PieceIndex};
 use headwater_wire::Message;
 
 use super::Torrent;
+use crate::metadata::Early;
 use crate::peer::Peer;
 use crate::picker::BlockId;
 use crate::pieces::PeerPieces;
@@ -29,6 +30,11 @@ impl Torrent {
     }
 
     fn receive(&mut self, now: Instant, key: PeerKey, message: Message) -> Verdict {
+        if !self.has_metadata()
+            && let Some(verdict) = self.receive_early(now, key, &message)
+        {
+            return verdict;
+        }
         match message {
             Message::Piece {
                 piece,
@@ -87,7 +93,7 @@ impl Torrent {
         Ok(())
     }
 
-    fn learn_pieces(&mut self, now: Instant, key: PeerKey, mut pieces: PeerPieces) {
+    pub(super) fn learn_pieces(&mut self, now: Instant, key: PeerKey, mut pieces: PeerPieces) {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
@@ -153,6 +159,9 @@ impl Torrent {
         key: PeerKey,
         piece: PieceIndex,
     ) -> Verdict {
+        if !self.has_metadata() {
+            return self.note_early(key, piece, Early::lose);
+        }
         self.require_piece(piece)?;
         let Some(peer) = self.peers.get_mut(key) else {
             return Ok(());
@@ -240,7 +249,7 @@ impl Torrent {
 
     /// Closes a connection over which nothing can ever go: we have all that we want, and so has the peer.
     pub(super) fn drop_if_redundant(&mut self, now: Instant, key: PeerKey) {
-        let done = self.left == 0 && self.limits.drop_redundant;
+        let done = self.is_complete() && self.limits.drop_redundant;
         let done = done && self.activity == Activity::Active;
         // One that says it wants nothing, and yet is interested, has changed its mind.
         let wants_nothing =

@@ -61,7 +61,7 @@ impl Torrent {
             SuperSeeding::On => true,
             SuperSeeding::Auto => !self.seeding.seed_met.is_some_and(recent),
         };
-        mode && self.have.is_full()
+        mode && self.is_seed()
     }
 
     /// Hides what we have from a peer that was told nothing yet, and offers it a first piece.

@@ -47,6 +47,7 @@ impl Torrent {
             self.check_peer(now, key);
         }
         self.tick_super_seeding(now);
+        self.tick_metadata(now);
         self.exchange_peers(now);
         self.share_overdue(now);
         if self.clock.choke_round <= now {

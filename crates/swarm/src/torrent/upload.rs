@@ -86,6 +86,19 @@ impl Torrent {
             self.serve(key);
             return Ok(());
         }
+        self.refuse_request(now, key, block)
+    }
+
+    /// Says no to a request; too many in a row cost a peer its connection.
+    pub(super) fn refuse_request(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        block: BlockSpan,
+    ) -> Verdict {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return Ok(());
+        };
         peer.uploads.refused += 1;
         if peer.uploads.refused > MAX_REFUSED {
             return Err(DisconnectReason::TooManyRequests);

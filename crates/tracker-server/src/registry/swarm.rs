@@ -131,7 +131,8 @@ impl Swarm {
         }
     }
 
-    /// A random choice of at most `count` addresses for the one who asks; for a seed, none of seeds.
+    /// A random choice of at most `count` addresses for the one who asks; for a seed, none of seeds. One that has just started may
+    /// say that nothing is left because it has a magnet link and does not know what is: aria2 does.
     pub(super) fn choose(
         &self,
         now: Instant,
@@ -139,7 +140,7 @@ impl Swarm {
         count: usize,
         rng: &mut impl Rng,
     ) -> Vec<ListedPeer> {
-        let candidates = if asker.is_seed {
+        let candidates = if asker.is_seed && asker.event != Event::Started {
             self.leeches.len()
         } else {
             self.places.len()

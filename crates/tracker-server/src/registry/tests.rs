@@ -166,6 +166,15 @@ fn a_seed_from_the_start_completes_nothing_and_is_given_no_seeds() {
 }
 
 #[test]
+fn one_that_starts_with_nothing_left_may_have_only_a_magnet_link_and_is_given_seeds() {
+    let (mut registry, now) = (registry(Limits::default()), Instant::now());
+    registry.announce(now, &seed(1)).unwrap();
+    let starting = with_event(Event::Started, &seed(2));
+    let answer = registry.announce(now, &starting).unwrap();
+    assert_eq!(addresses(&answer), [seed(1).address].into());
+}
+
+#[test]
 fn both_families_of_a_peer_count_as_one() {
     let (mut registry, now) = (registry(Limits::default()), Instant::now());
     let keyed = Announce {

@@ -225,6 +225,11 @@ impl Announcer {
         }
     }
 
+    /// Whether every tier is announced to from now on: see [`AnnouncerOptions::all_tiers`]. What was announced stays so.
+    pub const fn set_all_tiers(&mut self, all_tiers: bool) {
+        self.options.all_tiers = all_tiers;
+    }
+
     /// Every tier as it stands, its trackers in the order in which they are tried.
     pub fn tiers(&self) -> Vec<TierSnapshot> {
         self.tiers.iter().map(Tier::snapshot).collect()

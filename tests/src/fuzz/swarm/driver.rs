@@ -108,6 +108,7 @@ impl Driver {
                 self.digesting.push(piece);
             }
             Action::DiscardPiece { piece } => self.forget(piece),
+            Action::CheckMetadata { .. } => panic!("the metadata is there"),
             Action::Disconnect { peer, .. } => {
                 self.link(peer);
                 self.links.retain(|link| link.key != peer);

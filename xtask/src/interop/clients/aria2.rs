@@ -59,7 +59,7 @@ impl Aria2 {
         if let Some(wanted) = job.wanted() {
             command.arg(format!("--select-file={wanted}"));
         }
-        command.arg(job.torrent());
+        command.arg(job.source());
         let process = Process::start(&mut command, job.log())?;
         Ok(Self {
             job,
@@ -78,6 +78,7 @@ impl Aria2 {
             "errorMessage",
             "verifiedLength",
             "verifyIntegrityPending",
+            "followedBy",
         ];
         let place = place.iter().map(|&number| json!(number));
         let parameters: Vec<_> = place.chain([json!(fields)]).collect();
@@ -86,7 +87,10 @@ impl Aria2 {
             return Ok(None);
         };
         let answer: Value = serde_json::from_slice(&answer.body)?;
-        Ok(answer["result"].get(0).cloned())
+        let downloads = answer["result"].as_array().into_iter().flatten();
+        // That of a magnet link's metadata is followed by that of the data.
+        let mut downloads = downloads.filter(|download| download.get("followedBy").is_none());
+        Ok(downloads.next().cloned())
     }
 }
 
@@ -110,7 +114,7 @@ impl Client for Aria2 {
     }
 
     fn is_done(&mut self) -> anyhow::Result<bool> {
-        let Some(download) = self.download("aria2.tellStopped", &[0, 1])? else {
+        let Some(download) = self.download("aria2.tellStopped", &[0, 2])? else {
             return Ok(false);
         };
         ensure!(download["status"] == "complete", "{download}");

@@ -34,7 +34,7 @@ impl Headwater {
         let mut command = Command::new(program);
         command
             .arg(verb)
-            .arg(job.torrent())
+            .arg(job.source())
             .arg("--dir")
             .arg(&job.data);
         // It logs how it found whom it is connected to.
@@ -92,7 +92,8 @@ impl Client for Headwater {
             .as_u64()
             .and_then(|port| port.try_into().ok());
         self.port = port.context("a listening event has a port")?;
-        Ok(self.event("checked").is_some())
+        // A link that nobody has answered yet stands for nothing that could be checked.
+        Ok(self.job.link.is_some() || self.event("checked").is_some())
     }
 
     /// A leech ends when it has everything.

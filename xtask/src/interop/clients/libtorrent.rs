@@ -18,7 +18,7 @@ impl Libtorrent {
         let port = ports::free()?;
         let driver = crate::workspace_root().join("xtask/src/interop/clients/libtorrent_peer.py");
         let mut command = Command::new(python);
-        command.arg(driver).arg(job.torrent()).arg(&job.data);
+        command.arg(driver).arg(job.source()).arg(&job.data);
         command.args(["--port", &port.to_string()]);
         command.args(["--ip", &job.ip.to_string()]);
         if let Some(finding) = job.finding {

@@ -13,7 +13,7 @@ import libtorrent as lt
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("torrent")
+    parser.add_argument("torrent", help="a torrent file, or a magnet link")
     parser.add_argument("folder")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--seed", action="store_true", help="the data is there")
@@ -42,7 +42,10 @@ def session(options):
 
 
 def add(client, options):
-    params = lt.load_torrent_file(options.torrent)
+    if options.torrent.startswith("magnet:"):
+        params = lt.parse_magnet_uri(options.torrent)
+    else:
+        params = lt.load_torrent_file(options.torrent)
     params.save_path = options.folder
     flags = lt.torrent_flags
     params.flags |= flags.disable_dht | flags.disable_lsd | flags.disable_pex
@@ -60,7 +63,7 @@ def add(client, options):
 
 def is_checked(status):
     states = lt.torrent_status.states
-    return status.state in (states.downloading, states.finished, states.seeding)
+    return status.state in (states.downloading_metadata, states.downloading, states.finished, states.seeding)
 
 
 def main():
@@ -79,7 +82,7 @@ def main():
                 torrent.connect_peer((address, int(port)))
             is_ready = True
             print("ready", flush=True)
-        if is_ready and not is_done and status.is_finished:
+        if is_ready and not is_done and status.is_finished and status.has_metadata:
             is_done = True
             print("done", flush=True)
         if not has_found and any(peer.source & source for peer in torrent.get_peer_info()):

@@ -6,6 +6,7 @@ mod installed;
 mod libtorrent;
 pub(crate) mod transmission;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -107,6 +108,8 @@ pub(crate) struct Job {
     pub(crate) state: PathBuf,
     /// The folder in which the content lies or will lie.
     pub(crate) data: PathBuf,
+    /// A magnet link, for a leech that is to know nothing else.
+    pub(crate) link: Option<String>,
     /// The peer to connect to, if it is to dial.
     pub(crate) dial: Option<SocketAddr>,
     /// Where it listens.
@@ -129,6 +132,7 @@ impl Job {
             role,
             state,
             data,
+            link: None,
             dial: None,
             ip: Ipv4Addr::LOCALHOST.into(),
             finding: None,
@@ -144,6 +148,7 @@ impl Job {
             role: Role::Seed,
             state,
             data,
+            link: None,
             dial: None,
             ip: Ipv4Addr::LOCALHOST.into(),
             finding: None,
@@ -163,6 +168,14 @@ impl Job {
 
     pub(crate) fn torrent(&self) -> PathBuf {
         self.state.join("x.torrent")
+    }
+
+    /// What it is told to transfer: the torrent's path, or a magnet link.
+    pub(crate) fn source(&self) -> OsString {
+        match &self.link {
+            Some(link) => link.into(),
+            None => self.torrent().into(),
+        }
     }
 
     pub(crate) fn log(&self) -> PathBuf {

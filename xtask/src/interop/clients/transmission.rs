@@ -81,7 +81,8 @@ impl Transmission {
 
     fn add(&mut self) -> anyhow::Result<()> {
         let skipped: Vec<_> = self.job.skip.into_iter().collect();
-        let arguments = json!({"filename": self.job.torrent(), "files-unwanted": skipped});
+        let arguments =
+            json!({"filename": self.job.source().to_string_lossy(), "files-unwanted": skipped});
         self.added = self.ask("torrent-add", &arguments)?.is_some();
         Ok(())
     }

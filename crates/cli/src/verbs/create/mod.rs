@@ -7,7 +7,6 @@ mod junk;
 mod options;
 mod plan;
 mod walk;
-mod write;
 
 use std::fs;
 use std::mem;
@@ -28,7 +27,7 @@ use crate::exit::{Failure, Result};
 use crate::interrupt::Interrupt;
 use crate::output::{Event, Output, Phase, Snapshot, with_progress};
 use crate::source::{self, shown};
-use crate::units;
+use crate::{units, write};
 
 /// Make a torrent of a file or a folder
 #[derive(Debug, Args)]

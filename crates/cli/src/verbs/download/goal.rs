@@ -40,14 +40,14 @@ pub(super) fn parse_ratio(text: &str) -> Result<f64, String> {
 }
 
 /// Ends a download to which nothing comes.
-pub(super) struct StallWatch {
+pub(in super::super) struct StallWatch {
     patience: Duration,
     received: u64,
     since: Instant,
 }
 
 impl StallWatch {
-    pub(super) fn new(patience: Duration) -> Self {
+    pub(in super::super) fn new(patience: Duration) -> Self {
         Self {
             patience,
             received: 0,
@@ -56,30 +56,37 @@ impl StallWatch {
     }
 
     /// Fails when nothing was received, and nothing was checked, for too long.
-    pub(super) fn look(&mut self, torrents: &[Torrent]) -> Result {
+    pub(in super::super) fn look(&mut self, torrents: &[Torrent]) -> Result {
         let received = torrents
             .iter()
             .map(|torrent| torrent.stats().session_downloaded)
             .sum();
         let is_busy =
             |torrent: &Torrent| matches!(torrent.detail(), Detail::Starting | Detail::Checking(_));
-        self.note(received, torrents.iter().any(is_busy), Instant::now())
-    }
-
-    fn note(&mut self, received: u64, is_busy: bool, now: Instant) -> Result {
-        if received != self.received || is_busy {
-            (self.received, self.since) = (received, now);
-        }
-        if now - self.since < self.patience {
+        let is_busy = torrents.iter().any(is_busy);
+        if !self.is_over(received, is_busy, Instant::now()) {
             return Ok(());
         }
+        let lacks_metadata = torrents.iter().any(|torrent| torrent.info().is_none());
+        let what = if lacks_metadata {
+            "no metadata"
+        } else {
+            "nothing"
+        };
         let waited = units::duration(self.patience);
         Err(Failure::new(
             Code::TimedOut,
             format_args!(
-                "nothing came for {waited}; try again later, or with more --peer or trackers"
+                "{what} came for {waited}; try again later, or with more --peer or trackers"
             ),
         ))
+    }
+
+    fn is_over(&mut self, received: u64, is_busy: bool, now: Instant) -> bool {
+        if received != self.received || is_busy {
+            (self.received, self.since) = (received, now);
+        }
+        now - self.since >= self.patience
     }
 }
 
@@ -101,12 +108,11 @@ mod tests {
         let mut watch = StallWatch::new(Duration::from_secs(10));
         let start = watch.since;
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert!(watch.note(0, false, at(9)).is_ok());
-        assert!(watch.note(1, false, at(9)).is_ok());
-        assert!(watch.note(1, false, at(18)).is_ok());
-        assert!(watch.note(1, true, at(25)).is_ok());
-        assert!(watch.note(1, false, at(34)).is_ok());
-        let failure = watch.note(1, false, at(35)).unwrap_err();
-        assert_eq!(failure.code, Code::TimedOut);
+        assert!(!watch.is_over(0, false, at(9)));
+        assert!(!watch.is_over(1, false, at(9)));
+        assert!(!watch.is_over(1, false, at(18)));
+        assert!(!watch.is_over(1, true, at(25)));
+        assert!(!watch.is_over(1, false, at(34)));
+        assert!(watch.is_over(1, false, at(35)));
     }
 }

@@ -3,20 +3,21 @@
 mod goal;
 mod select;
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use globset::Glob;
-use headwater_metainfo::{InfoHash, Metainfo};
-use headwater_session::{Allocation, Source};
+use headwater_metainfo::{Info, Magnet, Metainfo};
+use headwater_session::{Add, Allocation, Session, Source};
 
-use self::goal::{Goal, StallWatch};
+use self::goal::Goal;
+pub(super) use self::goal::StallWatch;
 use crate::args::{Dir, Network};
 use crate::exit::{Failure, Result};
 use crate::interrupt::Interrupt;
 use crate::output::{Event, Output, printable};
 use crate::ranges::Ranges;
+use crate::source;
 use crate::transfer::{self, Happening, Transfer, add_failure};
 use crate::units;
 
@@ -25,7 +26,7 @@ use crate::units;
 /// What is already there is checked and kept, so the same command goes on after an interruption.
 #[derive(Debug, Args)]
 pub(crate) struct Download {
-    /// .torrent files, or http(s) addresses of them
+    /// .torrent files, http(s) addresses of them, magnet links, or info-hashes
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
     #[command(flatten)]
@@ -48,7 +49,7 @@ pub(crate) struct Download {
     /// Then seed for this many minutes, if the ratio does not come first
     #[arg(long, value_name = "MIN")]
     seed_time: Option<u32>,
-    /// Give up when nothing has come for this many seconds
+    /// Give up when nothing has come for this many seconds, or no metadata of a magnet link
     #[arg(long, value_name = "SEC", value_parser = clap::value_parser!(u32).range(1..))]
     stall_timeout: Option<u32>,
     /// Make what was downloaded safe from a power cut, and note it for the next start, this often [default: 60]
@@ -58,17 +59,23 @@ pub(crate) struct Download {
     network: Network,
 }
 
+/// What a SOURCE turned out to be.
+enum Found {
+    Torrent(Box<Metainfo>),
+    Link(Box<Magnet>),
+}
+
 impl Download {
     pub(crate) async fn run(self, output: &Output, interrupt: Interrupt) -> Result {
         let start = Instant::now();
-        let torrents = tokio::select! {
-            torrents = self.load() => torrents?,
+        let found = tokio::select! {
+            found = self.load() => found?,
             () = interrupt.requested() => return Err(Failure::interrupted()),
         };
-        let priorities = self.priorities(&torrents)?;
+        self.check_selection(&found)?;
         let session = transfer::open(&self.network, self.save_interval, output).await?;
         let mut transfer = Transfer::new(session, output);
-        let outcome = match self.add(&mut transfer, torrents, priorities).await {
+        let outcome = match self.add(&mut transfer, found).await {
             Ok(()) => self.follow(&mut transfer, output, &interrupt, start).await,
             Err(failure) => Err(failure),
         };
@@ -84,56 +91,59 @@ impl Download {
         }
     }
 
-    async fn load(&self) -> Result<Vec<Metainfo>> {
-        let mut torrents = Vec::new();
+    async fn load(&self) -> Result<Vec<Found>> {
+        let mut found = Vec::new();
         for source in &self.sources {
-            refuse_magnet(source)?;
-            let torrent = Source::from(source.as_str()).load().await;
-            torrents.push(torrent.map_err(|error| add_failure(&printable(source), error))?);
+            found.push(find(source).await?);
         }
-        Ok(torrents)
+        Ok(found)
     }
 
-    /// The priority of every file of every torrent, if not all are wanted.
-    fn priorities(&self, torrents: &[Metainfo]) -> Result<Option<Vec<Vec<u32>>>> {
-        if self.select.is_none() && self.patterns.is_empty() {
-            return Ok(None);
-        }
-        if self.select.is_some() && torrents.len() > 1 {
+    /// Fails where it can be seen at once that the selection makes no sense.
+    fn check_selection(&self, found: &[Found]) -> Result {
+        if self.select.is_some() && found.len() > 1 {
             return Err(Failure::usage(
                 "--select numbers the files of one torrent; name only one, or use --match",
             ));
         }
-        let select = |torrent: &Metainfo| {
-            select::priorities(torrent.info(), self.select.as_ref(), &self.patterns)
-        };
-        torrents.iter().map(select).collect::<Result<_>>().map(Some)
+        for each in found {
+            if let (Found::Torrent(torrent), true) = (each, self.selects()) {
+                select::priorities(torrent.info(), self.select.as_ref(), &self.patterns)?;
+            }
+        }
+        Ok(())
     }
 
-    async fn add(
-        &self,
-        transfer: &mut Transfer<'_>,
-        torrents: Vec<Metainfo>,
-        priorities: Option<Vec<Vec<u32>>>,
-    ) -> Result {
-        let mut priorities = priorities.unwrap_or_default().into_iter();
-        for (torrent, source) in torrents.into_iter().zip(&self.sources) {
-            let is_from_elsewhere = matches!(Source::from(source.as_str()), Source::Url(_));
-            let add = transfer
-                .session()
-                .add(torrent)
-                .trust_trackers(!is_from_elsewhere)
-                .dir(&self.dir.dir)
-                .priorities(priorities.next().unwrap_or_default())
-                .sequential(self.sequential)
-                .allocation(self.allocation())
-                .peers(self.network.peer.iter().copied());
+    /// Whether not all files are wanted.
+    fn selects(&self) -> bool {
+        self.select.is_some() || !self.patterns.is_empty()
+    }
+
+    async fn add(&self, transfer: &mut Transfer<'_>, found: Vec<Found>) -> Result {
+        for (found, source) in found.into_iter().zip(&self.sources) {
+            let add = self.with_options(begin(transfer.session(), found, source));
             let added = add.start_with_events().await;
             let (torrent, events) =
                 added.map_err(|error| add_failure(&printable(source), error))?;
             transfer.watch(torrent, events);
         }
         Ok(())
+    }
+
+    fn with_options(&self, add: Add) -> Add {
+        let add = add
+            .dir(&self.dir.dir)
+            .sequential(self.sequential)
+            .allocation(self.allocation())
+            .peers(self.network.peer.iter().copied());
+        if !self.selects() {
+            return add;
+        }
+        let (select, patterns) = (self.select.clone(), self.patterns.clone());
+        add.choose_files(move |info: &Info| {
+            let priorities = select::priorities(info, select.as_ref(), &patterns);
+            priorities.map_err(|failure| failure.message.into())
+        })
     }
 
     /// Until all is done, or it cannot be.
@@ -160,7 +170,7 @@ impl Download {
                         stall.look(&transfer.torrents)?;
                     }
                 }
-                Happening::Started(_) | Happening::Tracker => {}
+                Happening::Started(_) | Happening::Metadata | Happening::Tracker => {}
             }
         }
         output.event(&Event::Finished {
@@ -184,13 +194,29 @@ impl Download {
     }
 }
 
+async fn find(source: &str) -> Result<Found> {
+    if let Some(magnet) = source::link(source)? {
+        return Ok(Found::Link(Box::new(magnet)));
+    }
+    let torrent = Source::from(source).load().await;
+    let torrent = torrent.map_err(|error| add_failure(&printable(source), error))?;
+    Ok(Found::Torrent(Box::new(torrent)))
+}
+
+fn begin(session: &Session, found: Found, source: &str) -> Add {
+    match found {
+        Found::Link(magnet) => session.add(*magnet),
+        Found::Torrent(torrent) => {
+            let is_from_elsewhere = matches!(Source::from(source), Source::Url(_));
+            session.add(*torrent).trust_trackers(!is_from_elsewhere)
+        }
+    }
+}
+
 fn tell_complete(torrent: &headwater_session::Torrent, output: &Output) {
     let stats = torrent.stats();
     let name = printable(torrent.name());
-    let (size, dir) = (
-        units::size(stats.wanted),
-        crate::source::shown(&torrent.dir()),
-    );
+    let (size, dir) = (units::size(stats.wanted), source::shown(&torrent.dir()));
     if stats.session_downloaded == 0 {
         output.line(format_args!("{name} is all there: {size} in {dir}"));
     } else {
@@ -203,6 +229,13 @@ fn tell_complete(torrent: &headwater_session::Torrent, output: &Output) {
 }
 
 fn interrupted(transfer: &Transfer<'_>) -> Failure {
+    let mut torrents = transfer.torrents.iter();
+    if torrents.all(|torrent| torrent.info().is_none()) {
+        return Failure::new(
+            crate::exit::Code::Interrupted,
+            "interrupted before any metadata came; run the same command again to go on",
+        );
+    }
     let left = transfer
         .torrents
         .iter()
@@ -215,22 +248,4 @@ fn interrupted(transfer: &Transfer<'_>) -> Failure {
             units::size(left)
         ),
     )
-}
-
-fn refuse_magnet(source: &str) -> Result {
-    let is_magnet = source
-        .get(..7)
-        .is_some_and(|head| head.eq_ignore_ascii_case("magnet:"));
-    let is_hash = source.parse::<InfoHash>().is_ok() && !Path::new(source).exists();
-    if is_magnet || is_hash {
-        let what = if is_magnet {
-            "magnet links"
-        } else {
-            "bare info-hashes"
-        };
-        return Err(Failure::usage(format_args!(
-            "{what} are not supported yet; give the .torrent file or its http address"
-        )));
-    }
-    Ok(())
 }

@@ -9,7 +9,7 @@ use crate::exit::{Failure, Result};
 use crate::source::shown;
 
 /// Says so before the work is done, not after.
-pub(super) fn refuse_existing(target: &Path, force: bool) -> Result {
+pub(crate) fn refuse_existing(target: &Path, force: bool) -> Result {
     if target.is_dir() {
         return Err(Failure::io(
             cannot_write(target),
@@ -31,7 +31,7 @@ pub(super) fn refuse_existing(target: &Path, force: bool) -> Result {
 }
 
 /// Writes beside the target and moves it there.
-pub(super) fn file(target: &Path, bytes: &[u8], force: bool) -> Result {
+pub(crate) fn file(target: &Path, bytes: &[u8], force: bool) -> Result {
     match place(target, bytes, force) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(exists(target)),
