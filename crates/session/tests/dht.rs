@@ -340,3 +340,20 @@ async fn a_stopped_torrent_is_not_announced() {
     let begun = || async { session.dht().stats().status == DhtStatus::Running };
     eventually("the DHT is used", begun).await;
 }
+
+#[tokio::test]
+async fn kept_nodes_that_are_gone_are_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = ResumePolicy::Folder(folder.path().to_owned());
+    for _ in 0..2 {
+        let hub = builder().start().await.unwrap();
+        let known = [host(address(&hub))];
+        let session = builder().dht_bootstrap(known).resume_policy(policy.clone());
+        let session = session.start().await.unwrap();
+        soon("a search", session.dht().get_peers(InfoHash([1; 20])))
+            .await
+            .unwrap();
+        soon("the shutdown", session.shutdown()).await;
+        soon("the shutdown", hub.shutdown()).await;
+    }
+}

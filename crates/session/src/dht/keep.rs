@@ -1,14 +1,18 @@
 //! What is kept of the DHT over restarts: a small file.
 
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use headwater_bencode::Encoder;
-use headwater_dht::{PerFamily, State};
+use headwater_dht::{NodeId, PerFamily, State};
 use headwater_store::replace_file;
 
 /// Bytes at most that are read: more than twice of what is written.
 const MAX_SIZE: u64 = 64 << 10;
+
+/// Nodes that are enough to begin with; where fewer were met, older ones are kept as well.
+const ENOUGH: usize = 50;
 
 /// The port at which a session's node is reached.
 #[derive(Debug, Clone, Copy)]
@@ -37,22 +41,26 @@ impl Keeper {
     /// Reads what is there. Whatever is wrong with the file, it is as if there were none.
     ///
     /// Our ids are taken over if they were used at the same port: another session may be using them.
-    pub(crate) async fn open(path: Option<PathBuf>, place: Place) -> (Self, State) {
+    pub(crate) async fn open(
+        path: Option<PathBuf>,
+        place: Place,
+    ) -> (Self, PerFamily<Option<NodeId>>) {
         let mut found = Found::default();
         if let Some(path) = path.clone() {
             let reading = tokio::task::spawn_blocking(move || load(&path));
             found = reading.await.unwrap_or_default();
         }
-        let mut state = found.state.clone();
-        if found.port != place.port {
-            state.ids = PerFamily::default();
-        }
-        (Self { path, place, found }, state)
+        let ids = if found.port == place.port {
+            found.state.ids
+        } else {
+            PerFamily::default()
+        };
+        (Self { path, place, found }, ids)
     }
 
-    /// Whether nothing was there.
-    pub(super) fn is_empty(&self) -> bool {
-        self.found.state.nodes.is_empty()
+    /// The nodes that were good when they were kept. They may be gone.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = SocketAddr> {
+        self.found.state.nodes.iter().map(|node| node.address)
     }
 
     /// Keeps a state, in place of the one before. One without any node is worth less than that.
@@ -60,15 +68,22 @@ impl Keeper {
         let Some(path) = self.path.clone().filter(|_| !state.nodes.is_empty()) else {
             return;
         };
-        let bytes = encode(&self.settle_ids(state));
+        let bytes = encode(&self.settle(state));
         let saving = tokio::task::spawn_blocking(move || save(&path, &bytes));
         if let Ok(Err(error)) = saving.await {
             tracing::warn!(%error, "cannot save the nodes of the DHT");
         }
     }
 
-    /// The ids of a session with a port of its own are not lost to one that has any.
-    fn settle_ids(&self, mut state: State) -> Found {
+    /// A session that was short does not lose the nodes of a long one, nor one that has any port the ids of one that has its own.
+    fn settle(&self, mut state: State) -> Found {
+        if state.nodes.len() < ENOUGH {
+            let older = self.found.state.nodes.iter();
+            let older =
+                older.filter(|old| state.nodes.iter().all(|new| new.address != old.address));
+            let older: Vec<_> = older.copied().collect();
+            state.nodes.extend(older);
+        }
         let keeps_found = !self.place.is_chosen && self.found.port != 0;
         if keeps_found {
             state.ids = self.found.state.ids;
@@ -138,9 +153,13 @@ mod tests {
         state.ids.v4 = Some(NodeId([id; 20]));
         state.nodes.push(Contact {
             id: NodeId([1; 20]),
-            address: ([127, 0, 0, 1], 7_000).into(),
+            address: address(7_000),
         });
         state
+    }
+
+    fn address(port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
     }
 
     const fn at(port: u16, is_chosen: bool) -> Place {
@@ -151,15 +170,16 @@ mod tests {
     async fn what_is_saved_is_found_again_and_garbage_is_not_used() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new").join("dht.state");
-        let open = |port, is_chosen| Keeper::open(Some(path.clone()), at(port, is_chosen));
-        let (keeper, found) = open(1, true).await;
-        assert!(keeper.is_empty() && found == State::default());
+        let open = || Keeper::open(Some(path.clone()), at(1, true));
+        let (keeper, ids) = open().await;
+        assert_eq!((keeper.nodes().count(), ids.v4), (0, None));
         keeper.save(state(7)).await;
         keeper.save(State::default()).await;
-        let (keeper, found) = open(1, true).await;
-        assert!(!keeper.is_empty() && found == state(7));
+        let (keeper, ids) = open().await;
+        assert_eq!(keeper.nodes().collect::<Vec<_>>(), [address(7_000)]);
+        assert_eq!(ids, state(7).ids);
         std::fs::write(&path, b"d5:state3:abce").unwrap();
-        assert_eq!(open(1, true).await.1, State::default());
+        assert_eq!(open().await.0.nodes().count(), 0);
     }
 
     #[tokio::test]
@@ -169,11 +189,24 @@ mod tests {
         let open = |port, is_chosen| Keeper::open(Some(path.clone()), at(port, is_chosen));
         open(1, true).await.0.save(state(7)).await;
         // Any port: its nodes are kept, its ids are not.
-        let (keeper, found) = open(5, false).await;
-        assert_eq!((found.ids.v4, found.nodes), (None, state(7).nodes));
+        let (keeper, ids) = open(5, false).await;
+        assert_eq!(ids.v4, None);
         keeper.save(state(8)).await;
-        assert_eq!(open(1, true).await.1, state(7));
+        assert_eq!(open(1, true).await.1, state(7).ids);
         open(2, true).await.0.save(state(9)).await;
-        assert_eq!(open(1, true).await.1.ids.v4, None);
+        assert_eq!(open(1, true).await.1.v4, None);
+    }
+
+    #[tokio::test]
+    async fn few_nodes_do_not_displace_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dht.state");
+        let open = || Keeper::open(Some(path.clone()), at(1, true));
+        open().await.0.save(state(7)).await;
+        let mut other = state(7);
+        other.nodes[0].address = address(7_001);
+        open().await.0.save(other).await;
+        let kept: Vec<_> = open().await.0.nodes().collect();
+        assert_eq!(kept, [7_001, 7_000].map(address));
     }
 }

@@ -53,7 +53,10 @@ impl Task {
         while !self.node.has_begun() {
             self.node.changed().await;
         }
-        let bootstrap = bootstrap::run(&self.node, &self.beginning, !self.keeper.is_empty());
+        // They have to answer before a lookup begins with them.
+        self.node.add_nodes(self.keeper.nodes());
+        let knows_others = self.keeper.nodes().next().is_some();
+        let bootstrap = bootstrap::run(&self.node, &self.beginning, knows_others);
         tokio::join!(self.keep_time(), bootstrap, self.save_regularly());
     }
 

@@ -378,8 +378,8 @@ impl SessionBuilder {
             port,
             is_chosen: self.port != 0,
         };
-        let (keeper, state) = Keeper::open(self.dht_file(), place).await;
-        let config = self.dht_config(state);
+        let (keeper, ids) = Keeper::open(self.dht_file(), place).await;
+        let config = self.dht_config(ids);
         let (node, receivers) = dht::share(&sockets, config);
         for (socket, receivers) in sockets.into_iter().zip(receivers) {
             tokio::spawn(receivers.run(socket, closing.clone()));
@@ -401,9 +401,12 @@ impl SessionBuilder {
         }
     }
 
-    fn dht_config(&self, state: headwater_dht::State) -> headwater_dht::Config {
+    fn dht_config(&self, ids: dht::PerFamily<Option<dht::NodeId>>) -> headwater_dht::Config {
         headwater_dht::Config {
-            state,
+            state: headwater_dht::State {
+                ids,
+                nodes: Vec::new(),
+            },
             read_only: self.dht_read_only,
             restrict_addresses: self
                 .dht_restrict_addresses
