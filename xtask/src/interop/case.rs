@@ -11,12 +11,15 @@ use headwater_metainfo::{InfoHash, Metainfo};
 
 use super::clients::{Client, ClientKind, Finding, Installed, Job, Program, Role};
 use super::content::{Content, Shape};
+use super::items;
 use super::namespace;
 use super::tracker::{Scheme, Tracker, TrackerKind, Trackers};
 use crate::interop::process::wait_until;
 
 /// KiB a second of a peer that is to have next to nothing.
 const HARDLY: u32 = 4;
+/// Added to the number of a case for content that is not the one to be transferred.
+const OTHERS: usize = 10_000;
 /// KiB a second of one that takes a few seconds.
 const MODERATELY: u32 = 1_024;
 
@@ -27,6 +30,10 @@ pub(crate) enum Via {
     Direct,
     /// Both are told of a third, which is a slow leech, and find each other through it.
     Exchange(ClientKind),
+    /// The leech has only an info-hash, and both the address of a third, which is a node of the DHT.
+    Dht(ClientKind),
+    /// Nothing is transferred but an item that one puts and the other gets, through a third as with [`Self::Dht`].
+    Item(ClientKind, Mutability),
     /// They find each other on the local network.
     Multicast,
     /// Both announce.
@@ -35,11 +42,28 @@ pub(crate) enum Via {
     Magnet(TrackerKind, Scheme),
 }
 
+/// Whether an item of the DHT can be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mutability {
+    Immutable,
+    Mutable,
+}
+
 impl Via {
+    /// Who is between the two.
+    fn hub(self) -> Option<ClientKind> {
+        match self {
+            Self::Exchange(hub) | Self::Dht(hub) | Self::Item(hub, _) => Some(hub),
+            Self::Direct | Self::Multicast | Self::Tracker(..) | Self::Magnet(..) => None,
+        }
+    }
+
     /// The tracker that they meet at.
     fn tracker(self) -> Option<(TrackerKind, Scheme)> {
         match self {
-            Self::Direct | Self::Exchange(_) | Self::Multicast => None,
+            Self::Direct | Self::Exchange(_) | Self::Dht(_) | Self::Item(..) | Self::Multicast => {
+                None
+            }
             Self::Tracker(kind, scheme) | Self::Magnet(kind, scheme) => Some((kind, scheme)),
         }
     }
@@ -50,6 +74,9 @@ impl fmt::Display for Via {
         match self {
             Self::Direct => f.pad("directly"),
             Self::Exchange(hub) => f.pad(&format!("pex over {hub}")),
+            Self::Dht(hub) => f.pad(&format!("dht over {hub}")),
+            Self::Item(hub, Mutability::Immutable) => f.pad(&format!("item over {hub}")),
+            Self::Item(hub, Mutability::Mutable) => f.pad(&format!("mutable item over {hub}")),
             Self::Multicast => f.pad("local discovery"),
             Self::Tracker(kind, Scheme::Http) => f.pad(&format!("{kind}, HTTP")),
             Self::Tracker(kind, Scheme::Udp) => f.pad(&format!("{kind}, UDP")),
@@ -69,7 +96,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn has(self, client: ClientKind) -> bool {
-        self.seed == client || self.leech == client || self.via == Via::Exchange(client)
+        self.seed == client || self.leech == client || self.via.hub() == Some(client)
     }
 
     /// Whether an object of a report is about it.
@@ -81,9 +108,9 @@ impl Plan {
 
     /// The programs that it needs and that are not installed.
     pub(crate) fn missing(self, installed: &Installed) -> Option<String> {
-        let tracker = match self.via {
-            Via::Exchange(hub) => Some(hub.program()),
-            _ => self.via.tracker().map(|(kind, _)| match kind {
+        let tracker = match self.via.hub() {
+            Some(hub) => Some(hub.program()),
+            None => self.via.tracker().map(|(kind, _)| match kind {
                 TrackerKind::Opentracker => Program::Opentracker,
                 TrackerKind::Headwater => Program::Headwater,
             }),
@@ -134,7 +161,12 @@ pub(crate) fn matrix(foreign: bool) -> Vec<Plan> {
     let cases = cases
         .filter(|plan| plan.via != Via::Direct || plan.seed.can_dial() || plan.leech.can_dial());
     let own: &[Plan] = if foreign { &[] } else { &EXCHANGES };
-    cases.chain(own.iter().copied()).collect()
+    let cases = cases.chain(own.iter().copied());
+    if foreign {
+        cases.collect()
+    } else {
+        cases.chain(dht_matrix()).collect()
+    }
 }
 
 const fn exchange(seed: ClientKind, hub: ClientKind, leech: ClientKind) -> Plan {
@@ -144,6 +176,26 @@ const fn exchange(seed: ClientKind, hub: ClientKind, leech: ClientKind) -> Plan 
         via: Via::Exchange(hub),
         shape: Shape::Single,
     }
+}
+
+/// Pairs that meet in the DHT, and items that go from one to the other, over a node of either kind.
+fn dht_matrix() -> impl Iterator<Item = Plan> {
+    let (own, other) = (ClientKind::Headwater, ClientKind::Libtorrent);
+    let pairs = [(own, other), (other, own)];
+    let meetings = [own, other].map(Via::Dht);
+    let items = [own, other].into_iter().flat_map(|hub| {
+        let kinds = [Mutability::Immutable, Mutability::Mutable];
+        kinds.map(|kind| Via::Item(hub, kind))
+    });
+    let ways: Vec<_> = meetings.into_iter().chain(items).collect();
+    ways.into_iter().flat_map(move |via| {
+        pairs.map(|(seed, leech)| Plan {
+            seed,
+            leech,
+            via,
+            shape: Shape::Single,
+        })
+    })
 }
 
 /// Every part of a peer exchange with somebody else in it.
@@ -268,12 +320,17 @@ impl Case {
         timeout: Duration,
     ) -> anyhow::Result<Duration> {
         let deadline = Instant::now() + timeout;
+        if let Via::Item(hub, kind) = self.plan.via {
+            return self.pass_item(hub, kind, installed, deadline);
+        }
         let content = Content::new(self.plan.shape, self.number);
         let (seed, leech) = self.jobs(&content, trackers)?;
         content.write(&seed.data)?;
         let mut pair = match self.plan.via {
             Via::Direct => self.join_directly(seed, leech, installed, deadline)?,
             Via::Exchange(hub) => self.join_over(hub, seed, leech, installed, deadline)?,
+            Via::Dht(hub) => self.join_in_dht(hub, seed, leech, installed, deadline)?,
+            Via::Item(..) => unreachable!("nothing is transferred"),
             Via::Multicast => self.join_locally(seed, leech, installed, deadline)?,
             Via::Tracker(kind, _) | Via::Magnet(kind, _) => {
                 let tracker = trackers.get(kind).context("the tracker is not there")?;
@@ -295,7 +352,7 @@ impl Case {
         let url = tracker.and_then(|(kind, scheme)| Some(trackers.get(kind)?.url(scheme)));
         let torrent = content.torrent(url)?;
         let mut leech = self.job(Role::Leech, "leech", &torrent)?;
-        if let Via::Magnet(..) = self.plan.via {
+        if let Via::Magnet(..) | Via::Dht(_) = self.plan.via {
             leech.link = Some(Metainfo::from_bytes(&torrent)?.magnet().to_string());
         }
         Ok((self.job(Role::Seed, "seed", &torrent)?, leech))
@@ -309,6 +366,7 @@ impl Case {
         let mut job = Job::new(role, state, data, self.plan.shape);
         match self.plan.via {
             Via::Exchange(_) => job.finding = Some(Finding::Pex),
+            Via::Dht(_) | Via::Item(..) => job.finding = Some(Finding::Dht),
             Via::Multicast => {
                 job.finding = Some(Finding::Lsd);
                 job.ip = namespace::ADDRESS.into();
@@ -316,6 +374,66 @@ impl Case {
             Via::Direct | Via::Tracker(..) | Via::Magnet(..) => {}
         }
         Ok(job)
+    }
+
+    /// Starts a node of the DHT that has nothing to do with the torrent, then the seed, and when that can be found, the leech.
+    fn join_in_dht(
+        &self,
+        hub: ClientKind,
+        mut seed: Job,
+        mut leech: Job,
+        installed: &Installed,
+        deadline: Instant,
+    ) -> anyhow::Result<Pair> {
+        let hub = self.start_node(hub, installed, deadline)?;
+        let node = loopback(hub.port());
+        (seed.node, leech.node) = (Some(node), Some(node));
+        // Slow enough that it is still there when somebody looks at its peers.
+        leech.max_down = Some(MODERATELY);
+        let mut seed = start(seed, self.plan.seed, installed, deadline)?;
+        let program = installed.require(Program::Headwater)?;
+        let hash = self.info_hash.to_string();
+        wait_until("the seed is found", deadline, || {
+            seed.must_run()?;
+            Ok(items::find(program, node, &hash).is_ok())
+        })
+        .with_context(|| tail(&seed.output()))?;
+        let mut pair = Pair::new(seed, self.plan.leech.start(leech, installed)?);
+        pair.hub = Some(hub);
+        Ok(pair)
+    }
+
+    /// A node of the DHT that seeds something else.
+    fn start_node(
+        &self,
+        kind: ClientKind,
+        installed: &Installed,
+        deadline: Instant,
+    ) -> anyhow::Result<Box<dyn Client>> {
+        let content = Content::new(self.plan.shape, OTHERS + self.number);
+        let job = self.job(Role::Seed, "hub", &content.torrent(None)?)?;
+        content.write(&job.data)?;
+        start(job, kind, installed, deadline)
+    }
+
+    /// Has one put an item and the other get it.
+    fn pass_item(
+        &self,
+        hub: ClientKind,
+        kind: Mutability,
+        installed: &Installed,
+        deadline: Instant,
+    ) -> anyhow::Result<Duration> {
+        let hub = self.start_node(hub, installed, deadline)?;
+        let began = Instant::now();
+        let item = items::Item::new(kind, self.number);
+        let node = loopback(hub.port());
+        let put = items::put(self.plan.seed, installed, node, &item, hub.job());
+        let target = put.with_context(|| tail(&hub.output()))?;
+        let got = items::get(self.plan.leech, installed, node, &item, &target);
+        let got = got.with_context(|| tail(&hub.output()))?;
+        ensure!(got == item.text, "put {:?}, got {got:?}", item.text);
+        Ok(began.elapsed())
     }
 
     /// Starts a leech that hardly gets anything itself, and the two that are told of it.

@@ -7,6 +7,7 @@ mod case;
 pub(crate) mod clients;
 mod content;
 mod http;
+mod items;
 mod namespace;
 pub(crate) mod ports;
 pub(crate) mod process;

@@ -54,6 +54,9 @@ impl Headwater {
         if let Some(rate) = job.max_down {
             command.args(["--max-down", &format!("{rate}K")]);
         }
+        if let Some(node) = job.node {
+            command.args(["--dht-bootstrap", &node.to_string()]);
+        }
         if let Some(peer) = job.dial {
             command.args(["--peer", &peer.to_string()]);
         }

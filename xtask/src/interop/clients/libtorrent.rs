@@ -24,6 +24,9 @@ impl Libtorrent {
         if let Some(finding) = job.finding {
             command.args(["--find", finding.word()]);
         }
+        if let Some(node) = job.node {
+            command.args(["--node", &node.to_string()]);
+        }
         if let Some(rate) = job.max_down {
             command.args(["--max-down", &rate.to_string()]);
         }

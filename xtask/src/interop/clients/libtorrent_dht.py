@@ -32,7 +32,7 @@ def session(options):
             "enable_lsd": False,
             "enable_upnp": False,
             "enable_natpmp": False,
-            "dht_bootstrap_nodes": options.node,
+            "dht_bootstrap_nodes": "",
             "dht_restrict_routing_ips": False,
             "dht_restrict_search_ips": False,
             "dht_block_ratelimit": 1000,
@@ -52,7 +52,7 @@ def wait_for(client, kind, is_it):
 
 
 def enter(client, options):
-    """Waits until it knows a node. Those to begin with are none that it would keep, so that it is told of it otherwise, too."""
+    """Waits until it knows the node. As one to bootstrap from, that would have no place in its table."""
     address, port = options.node.rsplit(":", 1)
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:

@@ -1,12 +1,13 @@
 """One libtorrent client with one torrent, on loopback.
 
-Prints "found pex" or "found lsd" when it is connected to somebody whom it found that way, "ready" when it accepts peers (and has checked its data, if it seeds) and "done" when it has all that it wants.
+Prints "found pex", "found lsd" or "found dht" when it is connected to somebody whom it found that way, "ready" when it accepts peers (and has checked its data, if it seeds) and "done" when it has all that it wants.
 Ends when its standard input does.
 """
 
 import argparse
 import select
 import sys
+import time
 
 import libtorrent as lt
 
@@ -19,7 +20,8 @@ def arguments():
     parser.add_argument("--seed", action="store_true", help="the data is there")
     parser.add_argument("--peer", metavar="ADDR:PORT", help="connect to this peer")
     parser.add_argument("--ip", default="127.0.0.1", help="listen there")
-    parser.add_argument("--find", choices=["pex", "lsd"], help="find peers this way")
+    parser.add_argument("--find", choices=["pex", "lsd", "dht"], help="find peers this way")
+    parser.add_argument("--node", metavar="ADDR:PORT", help="enter the DHT through this node")
     parser.add_argument("--max-down", type=int, metavar="KIB", default=0, help="receive no more a second")
     parser.add_argument("--skip", type=int, metavar="FILE", help="do not download this file, counted from 0")
     return parser.parse_args()
@@ -29,7 +31,11 @@ def session(options):
     return lt.session(
         {
             "listen_interfaces": f"{options.ip}:{options.port}",
-            "enable_dht": False,
+            "enable_dht": options.find == "dht",
+            "dht_bootstrap_nodes": options.node or "",
+            "dht_restrict_routing_ips": False,
+            "dht_restrict_search_ips": False,
+            "dht_block_ratelimit": 1000,
             "enable_lsd": options.find == "lsd",
             "enable_upnp": False,
             "enable_natpmp": False,
@@ -51,6 +57,8 @@ def add(client, options):
     params.flags |= flags.disable_dht | flags.disable_lsd | flags.disable_pex
     if options.find == "pex":
         params.flags &= ~flags.disable_pex
+    if options.find == "dht":
+        params.flags &= ~flags.disable_dht
     if options.find == "lsd":
         params.flags &= ~flags.disable_lsd
     params.download_limit = options.max_down * 1024
@@ -70,10 +78,15 @@ def main():
     options = arguments()
     client = session(options)
     torrent = add(client, options)
-    source = {"pex": lt.peer_info.pex, "lsd": lt.peer_info.lsd}.get(options.find, 0)
+    source = {"pex": lt.peer_info.pex, "lsd": lt.peer_info.lsd, "dht": lt.peer_info.dht}.get(options.find, 0)
+    announced = 0
     is_ready = is_done = has_found = False
     while not select.select([sys.stdin], [], [], 0.05)[0]:
         status = torrent.status()
+        if options.node and not has_found and time.monotonic() > announced + 2:
+            # What it does by itself comes late.
+            announced = time.monotonic()
+            torrent.force_dht_announce()
         if not is_ready and is_checked(status):
             if options.seed and not status.is_seeding:
                 sys.exit("the data is not there")

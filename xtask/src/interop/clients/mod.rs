@@ -89,6 +89,8 @@ pub(crate) enum Finding {
     Pex,
     /// Local discovery.
     Lsd,
+    /// The DHT.
+    Dht,
 }
 
 impl Finding {
@@ -97,6 +99,7 @@ impl Finding {
         match self {
             Self::Pex => "pex",
             Self::Lsd => "lsd",
+            Self::Dht => "dht",
         }
     }
 }
@@ -116,6 +119,8 @@ pub(crate) struct Job {
     pub(crate) ip: IpAddr,
     /// How it may find others by itself.
     pub(crate) finding: Option<Finding>,
+    /// The node through which it enters the DHT; without one, it waits for others.
+    pub(crate) node: Option<SocketAddr>,
     /// KiB a second at most that it receives.
     pub(crate) max_down: Option<u32>,
     /// The file that a leech does not want, counted from 0.
@@ -136,6 +141,7 @@ impl Job {
             dial: None,
             ip: Ipv4Addr::LOCALHOST.into(),
             finding: None,
+            node: None,
             max_down: None,
             skip,
             files,
@@ -152,6 +158,7 @@ impl Job {
             dial: None,
             ip: Ipv4Addr::LOCALHOST.into(),
             finding: None,
+            node: None,
             max_down: None,
             skip: None,
             files: 0,
