@@ -2,18 +2,24 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use igd_next::aio::Gateway;
 use igd_next::aio::tokio::{Tokio, search_gateway};
 use igd_next::{AddPortError, PortMappingProtocol, SearchOptions};
 
+use tokio::time::timeout;
+
 use super::lease::{LIFETIME, plausible};
 use super::route::{Routers, local_towards};
 use super::{MappingProtocol, PortMapping};
 
+/// How long the gateway may take for what can be done without.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// What the gateway's user sees.
 const DESCRIPTION: &str = "Headwater (BitTorrent)";
 const TCP: PortMappingProtocol = PortMappingProtocol::TCP;
+const UDP: PortMappingProtocol = PortMappingProtocol::UDP;
 
 /// A mapping by UPnP.
 #[derive(Debug)]
@@ -24,6 +30,8 @@ pub(super) struct IgdLease {
     external_ip: Option<IpAddr>,
     /// Seconds; some gateways only know 0, which is forever.
     duration: u32,
+    /// The UDP port is wanted as well, as far as it is to be had.
+    udp: bool,
 }
 
 impl IgdLease {
@@ -49,8 +57,10 @@ impl IgdLease {
             external_port: port,
             external_ip: None,
             duration: LIFETIME.as_secs() as u32,
+            udp: routers.udp,
         };
         lease.map().await.then_some(())?;
+        lease.map_udp().await;
         let external_ip = lease.gateway.get_external_ip().await;
         lease.external_ip = external_ip.ok().and_then(plausible);
         Some(lease)
@@ -69,6 +79,20 @@ impl IgdLease {
                 tracing::debug!(%error, "the UPnP gateway refuses");
                 false
             }
+        }
+    }
+
+    /// Whatever comes of it, there is the port for TCP.
+    async fn map_udp(&self) {
+        if !self.udp {
+            return;
+        }
+        let (port, local) = (self.external_port.get(), self.local);
+        let adding = self
+            .gateway
+            .add_port(UDP, port, local, self.duration, DESCRIPTION);
+        if !matches!(timeout(PATIENCE, adding).await, Ok(Ok(()))) {
+            tracing::debug!("the UPnP gateway does not map the UDP port");
         }
     }
 
@@ -101,15 +125,25 @@ impl IgdLease {
     }
 
     pub(super) async fn renew(&mut self) -> bool {
-        self.add().await.is_ok()
+        let is_granted = self.add().await.is_ok();
+        if is_granted {
+            self.map_udp().await;
+        }
+        is_granted
     }
 
     pub(super) async fn give_back(self) {
-        let removed = self
-            .gateway
-            .remove_port(TCP, self.external_port.get())
-            .await;
-        if let Err(error) = removed {
+        let udp = async {
+            if self.udp {
+                self.remove(UDP).await;
+            }
+        };
+        tokio::join!(self.remove(TCP), udp);
+    }
+
+    async fn remove(&self, protocol: PortMappingProtocol) {
+        let port = self.external_port.get();
+        if let Err(error) = self.gateway.remove_port(protocol, port).await {
             tracing::debug!(%error, "the gateway did not take the port back");
         }
     }

@@ -23,29 +23,41 @@ const PATIENCE: TimeoutConfig = TimeoutConfig {
 #[derive(Debug)]
 pub(super) struct PmpLease {
     mapping: PmpMapping,
+    /// The same port for UDP, if it was wanted and is to be had.
+    udp: Option<PmpMapping>,
     local: SocketAddr,
     external_ip: Option<IpAddr>,
 }
 
 impl PmpLease {
     /// Asks the gateway; `local` is where we listen behind it.
-    pub(super) async fn ask(gateway: Ipv4Addr, local: SocketAddr) -> Option<Self> {
+    pub(super) async fn ask(gateway: Ipv4Addr, local: SocketAddr, udp: bool) -> Option<Self> {
         let port = NonZeroU16::new(local.port())?;
-        let options = PortMappingOptions {
-            external_port: Some(port),
-            lifetime_seconds: Some(LIFETIME.as_secs() as u32),
-            timeout_config: Some(PATIENCE),
+        let ask = |protocol, external_port| {
+            let options = PortMappingOptions {
+                external_port: Some(external_port),
+                lifetime_seconds: Some(LIFETIME.as_secs() as u32),
+                timeout_config: Some(PATIENCE),
+            };
+            PmpMapping::new(gateway.into(), local.ip(), protocol, port, options)
         };
-        let protocol = InternetProtocol::Tcp;
-        let asked = PmpMapping::new(gateway.into(), local.ip(), protocol, port, options).await;
+        let asked = ask(InternetProtocol::Tcp, port).await;
         let tell = |error: &_| tracing::debug!(%gateway, ?error, "neither PCP nor NAT-PMP");
         let mapping = asked.inspect_err(tell).ok()?;
         if mapping.lifetime() == 0 {
             return None;
         }
+        let udp = if udp {
+            ask(InternetProtocol::Udp, mapping.external_port())
+                .await
+                .ok()
+        } else {
+            None
+        };
         let external_ip = external_ip(gateway, &mapping).await;
         Some(Self {
             mapping,
+            udp,
             local,
             external_ip: external_ip.and_then(plausible),
         })
@@ -68,13 +80,27 @@ impl PmpLease {
     }
 
     pub(super) async fn renew(&mut self) -> bool {
-        self.mapping.renew().await.is_ok() && self.mapping.lifetime() > 0
+        let is_granted = self.mapping.renew().await.is_ok() && self.mapping.lifetime() > 0;
+        if let Some(udp) = self.udp.as_mut().filter(|_| is_granted) {
+            // Without it, there is still the port for TCP.
+            let _ = udp.renew().await;
+        }
+        is_granted
     }
 
     pub(super) async fn give_back(self) {
-        if let Err((error, _)) = self.mapping.try_drop().await {
-            tracing::debug!(?error, "the gateway did not take the port back");
-        }
+        let udp = async {
+            if let Some(udp) = self.udp {
+                give_back(udp).await;
+            }
+        };
+        tokio::join!(give_back(self.mapping), udp);
+    }
+}
+
+async fn give_back(mapping: PmpMapping) {
+    if let Err((error, _)) = mapping.try_drop().await {
+        tracing::debug!(?error, "the gateway did not take the port back");
     }
 }
 

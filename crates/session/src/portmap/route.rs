@@ -22,6 +22,8 @@ pub(crate) struct Routers {
     pub(super) ssdp: SocketAddr,
     /// How long UPnP gateways may take to say that they are there, and what they can.
     pub(super) patience: Duration,
+    /// The UDP port is wanted as well.
+    pub(super) udp: bool,
     /// No gateway is on loopback, and neither loopback nor public addresses need one; tests have nothing else.
     pub(super) any_address: bool,
 }
@@ -29,7 +31,7 @@ pub(crate) struct Routers {
 impl Routers {
     /// Gateways that lead from the addresses that a session listens on. `None` if none can be of use: IPv6 has no need of them, and
     /// neither has an address that nobody outside could reach anyway.
-    pub(crate) fn of(listening: &[SocketAddr]) -> Option<Self> {
+    pub(crate) fn of(listening: &[SocketAddr], udp: bool) -> Option<Self> {
         let v4 = listening.iter().filter_map(|address| match address.ip() {
             IpAddr::V4(ip) => Some(ip),
             IpAddr::V6(_) => None,
@@ -40,6 +42,7 @@ impl Routers {
             gateway: None,
             ssdp: SocketAddr::from(([239, 255, 255, 250], 1900)),
             patience: Duration::from_secs(5),
+            udp,
             any_address: false,
         })
     }
@@ -61,7 +64,7 @@ impl Routers {
         if !self.may_use(local) {
             return None;
         }
-        PmpLease::ask(gateway, SocketAddr::new(local, port.get())).await
+        PmpLease::ask(gateway, SocketAddr::new(local, port.get()), self.udp).await
     }
 
     /// Whether we listen at the address by which a gateway knows us, and peers cannot reach that directly.

@@ -30,6 +30,7 @@ fn routers(gateway: Ipv4Addr, ssdp: SocketAddr) -> Routers {
         gateway: Some(gateway),
         ssdp,
         patience: Duration::from_millis(500),
+        udp: true,
         any_address: true,
     }
 }
@@ -65,14 +66,14 @@ async fn end(mapper: &PortMapper, closing: &CancellationToken) {
 fn only_addresses_behind_a_gateway_are_mapped() {
     let of = |addresses: &[&str]| {
         let addresses: Vec<SocketAddr> = addresses.iter().map(|it| it.parse().unwrap()).collect();
-        Routers::of(&addresses).map(|routers| routers.bind)
+        Routers::of(&addresses, true).map(|routers| routers.bind)
     };
     assert_eq!(of(&["0.0.0.0:1", "[::]:1"]), Some(Ipv4Addr::UNSPECIFIED));
     assert_eq!(of(&["192.168.1.2:1"]), Some(Ipv4Addr::new(192, 168, 1, 2)));
     for useless in [&["127.0.0.1:1"], &["[::]:1"], &["192.0.2.1:1"]] {
         assert_eq!(of(useless), None);
     }
-    let bound = Routers::of(&["192.168.1.2:1".parse().unwrap()]).unwrap();
+    let bound = Routers::of(&["192.168.1.2:1".parse().unwrap()], true).unwrap();
     assert!(bound.may_use("192.168.1.2".parse().unwrap()));
     assert!(!bound.may_use("192.168.1.3".parse().unwrap()));
 }

@@ -332,9 +332,9 @@ impl SessionBuilder {
             client: self.client.clone(),
             discovery: self.discovery,
             lsd: self.start_lsd(port, &closing),
-            dht,
             #[cfg(feature = "portmap")]
-            port_mapper: self.start_port_mapper(port, addresses, &closing),
+            port_mapper: self.start_port_mapper(port, addresses, dht.node().is_some(), &closing),
+            dht,
             download_limit: Arc::new(Bucket::new(self.download_limit)),
             upload_limit: Arc::new(Bucket::new(self.upload_limit)),
             buffers: ReadBuffers::new(self.write_back_bytes),
@@ -447,10 +447,11 @@ impl SessionBuilder {
         &self,
         port: u16,
         addresses: &[SocketAddr],
+        udp: bool,
         closing: &CancellationToken,
     ) -> PortMapper {
         let wanted = NonZeroU16::new(port).filter(|_| self.port_mapping);
-        match wanted.zip(Routers::of(addresses)) {
+        match wanted.zip(Routers::of(addresses, udp)) {
             Some((port, routers)) => PortMapper::start(port, routers, closing.clone()),
             None => PortMapper::default(),
         }

@@ -184,8 +184,15 @@ async fn upnp_maps_and_gives_back() {
         SocketAddr::from(([127, 0, 0, 1], PORT.get()))
     );
     end(&mapper, &closing).await;
-    assert_eq!(fake.ports("AddPortMapping"), [PORT.to_string()]);
-    assert_eq!(fake.ports("DeletePortMapping"), [PORT.to_string()]);
+    let both = [PORT.to_string(), PORT.to_string()];
+    assert_eq!(fake.ports("AddPortMapping"), both);
+    assert_eq!(fake.ports("DeletePortMapping"), both);
+    let requests = fake.requests.lock();
+    for protocol in ["TCP", "UDP"] {
+        let protocol = format!("<NewProtocol>{protocol}<");
+        let about = requests.iter().filter(|it| it.contains(&protocol));
+        assert_eq!(about.count(), 2, "{protocol}");
+    }
 }
 
 #[tokio::test]
@@ -203,7 +210,8 @@ async fn where_the_port_is_taken_another_one_is_mapped() {
     assert_ne!(mapping.external_port, PORT);
     end(&mapper, &closing).await;
     let given_back = fake.ports("DeletePortMapping");
-    assert_eq!(given_back, [mapping.external_port.to_string()]);
+    let port = mapping.external_port.to_string();
+    assert_eq!(given_back, [port.clone(), port]);
 }
 
 #[tokio::test]
@@ -219,7 +227,28 @@ async fn a_gateway_that_only_knows_mappings_without_end_gets_it_back_all_the_sam
     let (mapper, closing) = start(routers(NOBODY, fake.ssdp));
     assert_eq!(granted(&mapper).await.external_port, PORT);
     end(&mapper, &closing).await;
-    assert_eq!(fake.ports("DeletePortMapping").len(), 1);
+    assert_eq!(fake.ports("DeletePortMapping").len(), 2);
+}
+
+#[tokio::test]
+async fn a_gateway_that_has_no_udp_port_lets_peers_in_all_the_same() {
+    let answers: [Answer; 2] = [
+        |request| {
+            let is_udp = request.contains("<NewProtocol>UDP<");
+            if is_udp {
+                Some(fault(718))
+            } else {
+                good(request)
+            }
+        },
+        |request| good(request).filter(|_| !request.contains("<NewProtocol>UDP<")),
+    ];
+    for answer in answers {
+        let fake = Fake::start(answer).await;
+        let (mapper, closing) = start(routers(NOBODY, fake.ssdp));
+        assert_eq!(granted(&mapper).await.external_port, PORT);
+        end(&mapper, &closing).await;
+    }
 }
 
 #[tokio::test]

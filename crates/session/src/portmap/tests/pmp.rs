@@ -110,8 +110,13 @@ async fn pcp_maps_and_gives_back() {
     assert_eq!(mapping.external_ip, Some(WORLD.into()));
     end(&mapper, &closing).await;
     let requests = fake.requests.lock();
-    assert_eq!(requests.len(), 2);
-    assert_eq!(requests[1][4..8], [0; 4], "the lifetime that gives it back");
+    let lifetimes = |protocol: u8| {
+        let about = requests.iter().filter(move |it| it[36] == protocol);
+        about.map(|it| u32::from_be_bytes(it[4..8].try_into().unwrap()))
+    };
+    for protocol in [6, 17] {
+        assert!(lifetimes(protocol).eq([3_600, 0]), "protocol {protocol}");
+    }
 }
 
 #[tokio::test]
