@@ -37,7 +37,7 @@ pub(crate) enum Via {
 
 impl Via {
     /// The tracker that they meet at.
-    fn tracker(self) -> Option<(TrackerKind, Scheme)> {
+    pub(crate) fn tracker(self) -> Option<(TrackerKind, Scheme)> {
         match self {
             Self::Direct | Self::Exchange(_) | Self::Multicast => None,
             Self::Tracker(kind, scheme) | Self::Magnet(kind, scheme) => Some((kind, scheme)),
