@@ -59,7 +59,7 @@ impl Via {
     }
 
     /// The tracker that they meet at.
-    fn tracker(self) -> Option<(TrackerKind, Scheme)> {
+    pub(crate) fn tracker(self) -> Option<(TrackerKind, Scheme)> {
         match self {
             Self::Direct | Self::Exchange(_) | Self::Dht(_) | Self::Item(..) | Self::Multicast => {
                 None

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use headwater_metainfo::InfoHash;
 
-use super::case::{Case, Via};
+use super::case::Case;
 use super::clients::{Installed, Program, Role};
 use super::{http, ports};
 use crate::interop::process::{Process, wait_until};
@@ -97,8 +97,8 @@ impl Trackers {
         cases: &[Case],
     ) -> anyhow::Result<Self> {
         let is_needed = |kind| {
-            let mut cases = cases.iter();
-            cases.any(|case| matches!(case.plan.via, Via::Tracker(each, _) if each == kind))
+            let mut trackers = cases.iter().filter_map(|case| case.plan.via.tracker());
+            trackers.any(|(each, _)| each == kind)
         };
         let opentracker = installed.program(Program::Opentracker);
         let opentracker = opentracker.filter(|_| is_needed(TrackerKind::Opentracker));
