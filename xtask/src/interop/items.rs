@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 use headwater_session::dht::KeyPair;
 
-use super::case::Mutability;
 use super::clients::{ClientKind, Installed, Job};
+use super::plan::Mutability;
 
 /// Tells the items of one key apart.
 const SALT: &str = "interop";
@@ -117,13 +117,14 @@ fn output(mut command: Command) -> anyhow::Result<String> {
     let folder = tempfile::tempdir()?;
     command.env("XDG_STATE_HOME", folder.path());
     let output = command.stdin(Stdio::null()).output();
-    let output = output.with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    let output =
+        output.with_context(|| format!("cannot start {}", command.get_program().display()))?;
     if !output.status.success() {
         bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(String::from_utf8(output.stdout)?)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn hex(seed: &[u8; 32]) -> String {
+    data_encoding::HEXLOWER.encode(seed)
 }

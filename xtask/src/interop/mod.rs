@@ -9,6 +9,7 @@ mod content;
 mod http;
 mod items;
 mod namespace;
+mod plan;
 pub(crate) mod ports;
 pub(crate) mod process;
 mod report;
@@ -22,8 +23,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use self::case::{Case, Plan};
+use self::case::Case;
 use self::clients::{ClientKind, Installed};
+use self::plan::Plan;
 use self::report::{Outcome, Report};
 use self::tracker::Trackers;
 
@@ -81,9 +83,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let plans = if arguments.in_namespace {
         namespace::set_up()?;
-        case::local_matrix()
+        plan::local_matrix()
     } else {
-        case::matrix(arguments.foreign)
+        plan::matrix(arguments.foreign)
     };
     let plans = plans.into_iter();
     let plans = plans.filter(|plan| arguments.wants(*plan)).enumerate();
@@ -136,7 +138,7 @@ fn run_locally(
     installed: &Installed,
     arguments: &Arguments,
 ) -> anyhow::Result<Vec<(Plan, Outcome)>> {
-    let plans = case::local_matrix().into_iter();
+    let plans = plan::local_matrix().into_iter();
     let plans: Vec<_> = plans.filter(|plan| arguments.wants(*plan)).collect();
     if plans.is_empty() {
         return Ok(Vec::new());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::bail;
 use serde_json::json;
 
-use super::case::Plan;
+use super::plan::Plan;
 
 pub(crate) enum Outcome {
     Passed(Duration),

@@ -1,6 +1,6 @@
-use super::case::{Via, matrix};
 use super::clients::{ClientKind, Job, Role};
 use super::content::{Content, Shape};
+use super::plan::{Via, matrix};
 use super::tracker::{Scheme, TrackerKind};
 
 #[test]
