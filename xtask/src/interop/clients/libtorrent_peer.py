@@ -42,6 +42,8 @@ def session(options):
             "enable_incoming_utp": False,
             "enable_outgoing_utp": False,
             "allow_multiple_connections_per_ip": True,
+            # Two that hear of each other at the same time dial each other, and may part again.
+            "min_reconnect_time": 2,
             "alert_mask": lt.alert.category_t.all_categories,
         }
     )
