@@ -1,8 +1,9 @@
 //! What a node keeps over restarts.
 
 use headwater_bencode::{DecodeError, Encoder, Node};
+use headwater_metainfo::compact::{pack_v4, pack_v6, unpack_v4, unpack_v6};
 
-use crate::krpc::compact::{pack_contact, pack_v4, pack_v6, unpack_contacts, unpack_v4, unpack_v6};
+use crate::krpc::compact::{pack_contact, unpack_contacts};
 use crate::{Contact, NodeId, PerFamily};
 
 /// Nodes that are kept of each family.

@@ -30,6 +30,7 @@
 //! - [`FileLayout`] says which files hold which bytes, [`SafePath`] where they belong.
 //! - [`PieceGeometry`] does the arithmetic of pieces and blocks; [`Bitfield`] is a set of pieces.
 //! - [`create`] makes torrents.
+//! - [`compact`] packs and unpacks addresses of peers, as trackers and peers send them.
 //!
 //! Nothing in a torrent is trusted: what is inconsistent is a typed error, what is only unsafe (names) is made safe, and
 //! everything is bounded. The info-hash is that of the bytes that were read, never of a re-encoding.
@@ -37,6 +38,7 @@
 
 mod bitfield;
 mod block_digest;
+pub mod compact;
 pub mod create;
 mod error;
 mod host_port;

@@ -1,8 +1,9 @@
 //! `ut_pex`: peers tell each other to whom they are connected (BEP 11).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use headwater_bencode::{DecodeError, DictEncoder, Encoder, Limits, Node, Options};
+use headwater_metainfo::compact;
 
 /// The extension's name in the extended handshake (BEP 10).
 pub const NAME: &str = "ut_pex";
@@ -116,9 +117,12 @@ impl PexMessage {
         let root = document.root();
         root.as_dict().ok_or(PexError::NotADictionary)?;
         let mut message = Self::default();
-        message.read_added(string(root, "added").map(v4), string(root, "added.f"));
+        message.read_added(
+            string(root, "added").map(compact::unpack_all_v4),
+            string(root, "added.f"),
+        );
         message.read_added(string(root, "added6").map(v6), string(root, "added6.f"));
-        message.read_dropped(string(root, "dropped").map(v4));
+        message.read_dropped(string(root, "dropped").map(compact::unpack_all_v4));
         message.read_dropped(string(root, "dropped6").map(v6));
         Ok(message)
     }
@@ -156,12 +160,12 @@ impl PexMessage {
         };
         Encoder::dict_to_vec(|dict| {
             // Some programs take a message without `added` for none at all.
-            dict.key("added").bytes(compact(addresses(true)));
+            dict.key("added").bytes(pack(addresses(true)));
             dict.key("added.f").bytes(flags(true));
-            put(dict, "added6", compact(addresses(false)));
+            put(dict, "added6", pack(addresses(false)));
             put(dict, "added6.f", flags(false));
-            put(dict, "dropped", compact(dropped(true)));
-            put(dict, "dropped6", compact(dropped(false)));
+            put(dict, "dropped", pack(dropped(true)));
+            put(dict, "dropped6", pack(dropped(false)));
         })
     }
 
@@ -181,31 +185,18 @@ fn put(dict: &mut DictEncoder<'_>, key: &str, value: Vec<u8>) {
     }
 }
 
-fn v4(bytes: &[u8]) -> impl Iterator<Item = SocketAddr> {
-    bytes.as_chunks::<6>().0.iter().map(|&[a, b, c, d, e, f]| {
-        SocketAddr::from((Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([e, f])))
-    })
-}
-
 /// An IPv4 address in IPv6 clothes loses them.
-fn v6(bytes: &[u8]) -> impl Iterator<Item = SocketAddr> {
-    bytes.as_chunks::<18>().0.iter().filter_map(|chunk| {
-        let (ip, port) = chunk.split_first_chunk::<16>()?;
-        let port = u16::from_be_bytes(port.try_into().ok()?);
-        Some(SocketAddr::new(Ipv6Addr::from(*ip).to_canonical(), port))
-    })
+fn v6(packed: &[u8]) -> impl Iterator<Item = SocketAddr> {
+    compact::unpack_all_v6(packed)
+        .map(|address| SocketAddr::new(address.ip().to_canonical(), address.port()))
 }
 
-fn compact(addresses: impl Iterator<Item = SocketAddr>) -> Vec<u8> {
-    let mut bytes = Vec::new();
+fn pack(addresses: impl Iterator<Item = SocketAddr>) -> Vec<u8> {
+    let mut packed = Vec::new();
     for address in addresses {
-        match address.ip() {
-            IpAddr::V4(ip) => bytes.extend(ip.octets()),
-            IpAddr::V6(ip) => bytes.extend(ip.octets()),
-        }
-        bytes.extend(address.port().to_be_bytes());
+        compact::append(&mut packed, address);
     }
-    bytes
+    packed
 }
 
 /// Whether a host can listen there.
@@ -217,6 +208,8 @@ fn is_host(address: SocketAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
     use super::*;
     use proptest::collection::vec;
     use proptest::prelude::*;

@@ -1,49 +1,10 @@
-//! Addresses and contacts as they are packed (BEP 5, 32).
+//! Contacts as they are packed (BEP 5, 32).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
+
+use headwater_metainfo::compact::{unpack_v4, unpack_v6, usable};
 
 use crate::{Contact, NodeId};
-
-/// The address, if a node or a peer can be there; an IPv4 address in IPv6 clothes loses them.
-pub(crate) fn usable(address: SocketAddr) -> Option<SocketAddr> {
-    let ip = address.ip().to_canonical();
-    let is_host = match ip {
-        IpAddr::V4(ip) => !ip.is_broadcast() && ip.octets()[0] != 0,
-        IpAddr::V6(ip) => !ip.is_unspecified(),
-    };
-    let is_usable = is_host && !ip.is_multicast() && address.port() != 0;
-    is_usable.then(|| SocketAddr::new(ip, address.port()))
-}
-
-pub(crate) fn pack_v4(address: SocketAddr) -> Option<[u8; 6]> {
-    let IpAddr::V4(ip) = address.ip() else {
-        return None;
-    };
-    let mut packed = [0; 6];
-    packed[..4].copy_from_slice(&ip.octets());
-    packed[4..].copy_from_slice(&address.port().to_be_bytes());
-    Some(packed)
-}
-
-pub(crate) fn pack_v6(address: SocketAddr) -> Option<[u8; 18]> {
-    let IpAddr::V6(ip) = address.ip() else {
-        return None;
-    };
-    let mut packed = [0; 18];
-    packed[..16].copy_from_slice(&ip.octets());
-    packed[16..].copy_from_slice(&address.port().to_be_bytes());
-    Some(packed)
-}
-
-pub(crate) fn unpack_v4([a, b, c, d, high, low]: [u8; 6]) -> SocketAddr {
-    let ip = Ipv4Addr::new(a, b, c, d);
-    SocketAddr::new(ip.into(), u16::from_be_bytes([high, low]))
-}
-
-pub(crate) fn unpack_v6([ip @ .., high, low]: [u8; 18]) -> SocketAddr {
-    let ip = Ipv6Addr::from(ip);
-    SocketAddr::new(ip.into(), u16::from_be_bytes([high, low]))
-}
 
 /// Packs a contact in `M` bytes: its id, and the address in the `N` bytes that `pack` makes of it.
 pub(crate) fn pack_contact<const N: usize, const M: usize>(

@@ -1,9 +1,9 @@
 //! Writing bencoded answers.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use headwater_bencode::{DictEncoder, Encoder, ListEncoder};
-use headwater_metainfo::InfoHash;
+use headwater_metainfo::{InfoHash, compact};
 
 use super::query::Format;
 use crate::registry::{Announced, Counts, ListedPeer};
@@ -54,9 +54,9 @@ pub(crate) fn failure(reason: &str) -> Vec<u8> {
 
 fn compact_peers(out: &mut DictEncoder<'_>, peers: &[ListedPeer]) {
     let (v4, v6): (Vec<_>, Vec<_>) = peers.iter().partition(|peer| peer.address.is_ipv4());
-    out.key("peers").bytes(compact(&v4));
+    out.key("peers").bytes(pack(&v4));
     if !v6.is_empty() {
-        out.key("peers6").bytes(compact(&v6));
+        out.key("peers6").bytes(pack(&v6));
     }
 }
 
@@ -70,16 +70,12 @@ fn peer_dictionary(list: &mut ListEncoder<'_>, peer: &ListedPeer, with_id: bool)
     });
 }
 
-fn compact(peers: &[&ListedPeer]) -> Vec<u8> {
-    let addresses = peers.iter().map(|peer| peer.address);
-    addresses.flat_map(compact_address).collect()
-}
-
-/// Address and port in network order: 6 bytes for IPv4, 18 for IPv6.
-pub(crate) fn compact_address(address: SocketAddr) -> Vec<u8> {
-    let mut bytes = address_bytes(address.ip());
-    bytes.extend(address.port().to_be_bytes());
-    bytes
+fn pack(peers: &[&ListedPeer]) -> Vec<u8> {
+    let mut packed = Vec::new();
+    for peer in peers {
+        compact::append(&mut packed, peer.address);
+    }
+    packed
 }
 
 fn address_bytes(ip: IpAddr) -> Vec<u8> {

@@ -2,10 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use headwater_metainfo::{InfoHash, PeerId};
+use headwater_metainfo::{InfoHash, PeerId, compact};
 
 use crate::http::MAX_SCRAPED;
-use crate::http::answer::compact_address;
 use crate::registry::{Announce, Announced, Counts, Event, Families};
 
 /// What a connect request begins with.
@@ -104,11 +103,12 @@ pub(super) fn announced(transaction_id: u32, answer: &Announced) -> Vec<u8> {
         out.extend(number.to_be_bytes());
     }
     for peer in &answer.peers {
-        let address = compact_address(peer.address);
-        if out.len() + address.len() > MAX_ANSWER {
+        let end = out.len();
+        compact::append(&mut out, peer.address);
+        if out.len() > MAX_ANSWER {
+            out.truncate(end);
             break;
         }
-        out.extend(address);
     }
     out
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use headwater_bencode::{Document, Limits, Node, Options};
 use headwater_metainfo::InfoHash;
+use headwater_metainfo::compact::usable;
 
 use crate::error::{DecodeError, TrackerError};
 use crate::types::{AnnounceResponse, Failure, RetryIn, ScrapeEntry, ScrapeResponse};
@@ -153,7 +154,7 @@ fn all_peers(root: Node<'_, '_>) -> Result<Vec<SocketAddr>, DecodeError> {
 fn dictionary_peer(node: Node<'_, '_>) -> Option<SocketAddr> {
     let ip: IpAddr = node.get("ip")?.as_str()?.parse().ok()?;
     let port = u16::try_from(node.get("port")?.as_int()?).ok()?;
-    peers::usable(ip, port)
+    usable(SocketAddr::new(ip, port))
 }
 
 fn scrape_entry(node: Node<'_, '_>) -> ScrapeEntry {

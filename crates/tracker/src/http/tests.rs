@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use headwater_bencode::Value;
 use headwater_metainfo::InfoHash;
+use headwater_metainfo::compact::{self, usable};
 use proptest::prelude::*;
 
 use super::{decode_announce, decode_scrape, excerpt, is_web_page};
+use crate::MAX_PEERS;
 use crate::error::{DecodeError, TrackerError};
 use crate::types::RetryIn;
-use crate::{MAX_PEERS, peers};
 
 fn peers_of(body: &[u8]) -> Vec<String> {
     let peers = decode_announce(body).unwrap().peers;
@@ -140,13 +141,13 @@ fn any_peer() -> impl Strategy<Value = SocketAddr> {
         any::<[u8; 4]>().prop_map(std::net::IpAddr::from),
         any::<[u8; 16]>().prop_map(std::net::IpAddr::from),
     ];
-    (ip, any::<u16>()).prop_filter_map("usable", |(ip, port)| peers::usable(ip, port))
+    (ip, any::<u16>()).prop_filter_map("usable", |(ip, port)| usable(SocketAddr::new(ip, port)))
 }
 
 fn compact(peers: &[SocketAddr], v4: bool) -> Value {
     let mut bytes = Vec::new();
     for peer in peers.iter().filter(|peer| peer.is_ipv4() == v4) {
-        peers::push_compact(&mut bytes, *peer);
+        compact::append(&mut bytes, *peer);
     }
     Value::Bytes(bytes)
 }

@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 
-use headwater_metainfo::InfoHash;
+use headwater_metainfo::{InfoHash, compact};
 
 use super::MAX_SCRAPE;
-use crate::peers;
 use crate::types::{AnnounceEvent, AnnounceRequest, ScrapeEntry};
 
 /// What a connect request begins with.
@@ -180,7 +179,7 @@ impl Response {
                 let mut packet = answer(ANNOUNCE, *transaction);
                 push_words(&mut packet, &[*interval, *leechers, *seeders]);
                 for peer in peers {
-                    peers::push_compact(&mut packet, *peer);
+                    compact::append(&mut packet, *peer);
                 }
                 packet
             }

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 
 use headwater_bencode::Node;
 use headwater_metainfo::InfoHash;
+use headwater_metainfo::compact::{unpack_all_v4, unpack_v4, unpack_v6, usable};
 
 use super::{Kind, id, optional};
 use crate::Contact;
 use crate::bloom::Filter;
 use crate::item::{PublicKey, Signature, Value};
-use crate::krpc::compact::{unpack_contacts, unpack_v4, unpack_v6, usable};
+use crate::krpc::compact::unpack_contacts;
 use crate::krpc::{MAX_NODES, MAX_SAMPLES, MAX_VALUES, Response, Samples, Scrape, Token};
 
 /// The longest interval that BEP 51 allows, in seconds.
@@ -73,8 +74,7 @@ fn peers(packed: &[u8]) -> impl Iterator<Item = SocketAddr> {
     } else {
         &[]
     };
-    let v4 = v4.as_chunks::<6>().0.iter().copied().map(unpack_v4);
-    v6.into_iter().chain(v4)
+    v6.into_iter().chain(unpack_all_v4(v4))
 }
 
 fn samples(answer: Node<'_, '_>) -> Option<Samples> {

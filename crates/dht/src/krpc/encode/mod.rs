@@ -4,8 +4,9 @@ mod query;
 mod response;
 
 use headwater_bencode::{DictEncoder, Encoder, Slot};
+use headwater_metainfo::compact;
 
-use super::{Body, KrpcError, MAX_ENCODED, MAX_WITH_VALUE, Message, compact};
+use super::{Body, KrpcError, MAX_ENCODED, MAX_WITH_VALUE, Message};
 
 pub(super) fn message(message: &Message, out: &mut Vec<u8>) {
     let end = out.len() + limit(&message.body) - tail(message);

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use arrayvec::ArrayVec;
 use headwater_bencode::DictEncoder;
+use headwater_metainfo::compact::{pack_v4, pack_v6};
 
 use crate::Contact;
-use crate::krpc::compact::{pack_contact, pack_v4, pack_v6};
+use crate::krpc::compact::pack_contact;
 use crate::krpc::{MAX_NODES, MAX_SAMPLES, Response, Samples};
 
 /// Writes everything but nodes and peers for which there is no room before `end`.

@@ -3,13 +3,13 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use headwater_metainfo::InfoHash;
+use headwater_metainfo::compact::usable;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::super::*;
 use crate::bloom::Filter;
 use crate::item::{Item, MutableItem, PublicKey, Signature, Value};
-use crate::krpc::compact::usable;
 use crate::{Contact, NodeId};
 
 pub(super) fn message() -> impl Strategy<Value = Message> {

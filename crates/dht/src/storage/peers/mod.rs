@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use headwater_metainfo::InfoHash;
+use headwater_metainfo::compact::usable;
 use indexmap::IndexMap;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::index;
@@ -17,7 +18,6 @@ use rand::{Rng, RngExt, SeedableRng};
 
 use crate::keyed::Keyed;
 use crate::krpc::Scrape;
-use crate::krpc::compact::usable;
 use entry::{Entry, Tick};
 use family::Family;
 

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use headwater_metainfo::{InfoHash, PeerId};
+use headwater_metainfo::{InfoHash, PeerId, compact};
 use proptest::prelude::*;
 
 use super::super::{Family, MAX_SCRAPE, Request, Response, decode, decode_request};
+use crate::DecodeError;
 use crate::types::{AnnounceEvent, AnnounceRequest, ScrapeEntry};
-use crate::{DecodeError, peers};
 
 fn announce() -> AnnounceRequest {
     let mut announce = AnnounceRequest::new(InfoHash([1; 20]), PeerId([2; 20]), 0x1ae1);
@@ -161,9 +161,9 @@ fn any_request() -> impl Strategy<Value = Request> {
 }
 
 fn any_peers(family: Family) -> impl Strategy<Value = Vec<SocketAddr>> {
-    let v4 = any::<([u8; 4], u16)>().prop_map(|(ip, port)| peers::usable(ip.into(), port));
+    let v4 = any::<([u8; 4], u16)>().prop_map(|(ip, port)| compact::usable((ip, port).into()));
     let v6 = any::<([u8; 16], u16)>()
-        .prop_map(|(ip, port)| peers::usable(ip.into(), port))
+        .prop_map(|(ip, port)| compact::usable((ip, port).into()))
         .prop_filter("v6", |peer| peer.is_none_or(|peer| peer.is_ipv6()));
     let peer = match family {
         Family::V4 => v4.boxed(),
