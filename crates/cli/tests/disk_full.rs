@@ -10,19 +10,11 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use common::{Outcome, PATIENCE, Place, Running, noise};
+use common::{ALONE, Outcome, PATIENCE, Place, Running, noise};
 use headwater_metainfo::{Metainfo, PieceIndex};
 use headwater_store::{FileOptions, FileStorage, ResumeData, Storage};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-const LOCAL: [&str; 6] = [
-    "--bind",
-    "127.0.0.1",
-    "--port",
-    "0",
-    "--no-trackers",
-    "--no-dht",
-];
 const MIB: usize = 1 << 20;
 
 /// A disk of a few MiB.
@@ -74,7 +66,7 @@ impl Scene {
         place.write("album/a.bin", noise(1, 3 * MIB + 5));
         place.write("album/b.bin", noise(2, MIB - 5));
         place.ok(["create", "album", "--piece-length", "64K"]);
-        let mut seed = place.command([&["seed", "album.torrent", "--json"], &LOCAL[..]].concat());
+        let mut seed = place.command([&["seed", "album.torrent", "--json"], &ALONE[..]].concat());
         seed.env("XDG_STATE_HOME", place.path("seed-state"));
         let mut seed = Running::new(seed);
         let peer = format!("127.0.0.1:{}", seed.port());
@@ -90,7 +82,7 @@ impl Scene {
     fn arguments<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
         let download = ["download", "album.torrent", "--dir", "disk"];
         let often = ["--save-interval", "0.05", "--peer", &self.peer];
-        [&download[..], &often, &LOCAL, more].concat()
+        [&download[..], &often, &ALONE, more].concat()
     }
 
     fn download(&self, more: &[&str]) -> Outcome {

@@ -10,19 +10,10 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Outcome, PATIENCE, Place, Running, finish, noise};
+use common::{ALONE, Outcome, PATIENCE, Place, Running, finish, noise};
 use rustix::process::Signal;
 use serde_json::Value;
 
-/// Loopback only, any port, no trackers.
-const ALONE: [&str; 6] = [
-    "--bind",
-    "127.0.0.1",
-    "--port",
-    "0",
-    "--no-trackers",
-    "--no-dht",
-];
 /// Loopback only, any port.
 const LOCAL: [&str; 5] = ["--bind", "127.0.0.1", "--port", "0", "--no-dht"];
 

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, Place, noise};
+use common::{ALONE, PATIENCE, Place, noise};
 use headwater_session::{MemoryStorage, Metainfo, Session, Torrent};
 use wire_peer::WirePeer;
 
@@ -62,15 +62,7 @@ async fn cut_while_serving(
 ) -> usize {
     let file = place.write("file.bin", data);
     let torrent = Metainfo::from_bytes(&place.read("file.bin.torrent")).unwrap();
-    let local = [
-        "--bind",
-        "127.0.0.1",
-        "--port",
-        "0",
-        "--no-trackers",
-        "--no-dht",
-    ];
-    let mut seed = place.start([&["seed", "file.bin.torrent"], &local[..]].concat());
+    let mut seed = place.start([&["seed", "file.bin.torrent"], &ALONE[..]].concat());
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, seed.port() as u16));
     seed.event("checked");
     let peer = WirePeer::start(

@@ -4,9 +4,10 @@ mod common;
 
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
-use common::{PATIENCE, Sample, eventually, soon};
+use common::{PATIENCE, Sample, address, eventually, seed_in, soon};
 use headwater_metainfo::HostPort;
 use headwater_session::dht::{
     Announce, DhtError, DhtStatus, KeyPair, MutableItem, NodeId, Salt, Value,
@@ -24,10 +25,6 @@ fn host(address: SocketAddr) -> HostPort {
     address.to_string().parse().unwrap()
 }
 
-fn address(session: &Session) -> SocketAddr {
-    session.local_addrs()[0]
-}
-
 /// A session whose only way into the DHT is another.
 async fn beside(other: &Session) -> Session {
     builder()
@@ -37,29 +34,27 @@ async fn beside(other: &Session) -> Session {
         .unwrap()
 }
 
-async fn seed(session: &Session, sample: &Sample, dir: &std::path::Path) {
+/// Has a session seed the sample, which is written to `dir`.
+async fn seed(session: &Session, sample: &Sample, dir: &Path) {
     sample.write(dir);
-    let torrent = session
-        .add(sample.metainfo.clone())
-        .dir(dir)
-        .read_only(true)
-        .await
-        .unwrap();
-    soon("the check of the seed", torrent.wait_complete())
-        .await
-        .unwrap();
+    seed_in(session, sample, dir).await;
+}
+
+/// A node, and a session beside it that seeds the sample and is announced there.
+async fn announced_seed(sample: &Sample, dir: &Path) -> (Session, Session) {
+    let hub = builder().start().await.unwrap();
+    let seeder = beside(&hub).await;
+    seed(&seeder, sample, dir).await;
+    let announced = || async { hub.dht().stats().node.peers > 0 };
+    eventually("the seed is announced", announced).await;
+    (hub, seeder)
 }
 
 #[tokio::test]
 async fn a_download_finds_its_seed_through_a_third() {
     let sample = Sample::single(300_000, 16 << 10);
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let hub = builder().start().await.unwrap();
-    let seeder = beside(&hub).await;
-    seed(&seeder, &sample, from.path()).await;
-    let announced = || async { hub.dht().stats().node.peers > 0 };
-    eventually("the seed is announced", announced).await;
-
+    let (hub, seeder) = announced_seed(&sample, from.path()).await;
     let leech = beside(&hub).await;
     let torrent = leech
         .add(sample.metainfo.clone())
@@ -84,11 +79,7 @@ async fn a_download_finds_its_seed_through_a_third() {
 async fn an_info_hash_and_a_node_are_enough() {
     let sample = Sample::single(300_000, 16 << 10);
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let hub = builder().start().await.unwrap();
-    let seeder = beside(&hub).await;
-    seed(&seeder, &sample, from.path()).await;
-    let announced = || async { hub.dht().stats().node.peers > 0 };
-    eventually("the seed is announced", announced).await;
+    let (hub, _seeder) = announced_seed(&sample, from.path()).await;
     let leech = beside(&hub).await;
     let hash = sample.metainfo.info_hashes().primary();
     let torrent = leech.add(hash).dir(to.path()).await.unwrap();

@@ -8,7 +8,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use common::{Sample, builder, eventually, soon};
+use common::{Sample, builder, eventually, seed_in, soon};
 use headwater_session::lsd::{Announce, Group};
 use headwater_session::{Discovery, InfoHash, PeerSource, Session, Torrent};
 use headwater_wire::Handshake;
@@ -23,10 +23,7 @@ async fn session() -> Session {
 
 async fn seed(session: &Session, sample: &Sample, dir: &std::path::Path) -> Torrent {
     sample.write(dir);
-    let add = session.add(sample.metainfo.clone()).dir(dir);
-    let torrent = add.read_only(true).await.unwrap();
-    soon("the check", torrent.wait_complete()).await.unwrap();
-    torrent
+    seed_in(session, sample, dir).await
 }
 
 fn hash(sample: &Sample) -> InfoHash {

@@ -9,9 +9,10 @@ use headwater_metainfo::Metainfo;
 use rand::rngs::SmallRng;
 use rand::{Rng, RngExt, SeedableRng};
 
-use super::program::{LOCAL, Program, Running};
+use super::program::{Program, Running};
 use super::report::{Report, Size};
 use super::wire::Wire;
+use crate::interop::process::LOCAL;
 
 const PIECE_LENGTH: u64 = 64 << 10;
 /// Files in a folder.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use crate::interop::process::{Process, event};
+use crate::interop::process::{LOCAL, Process, event};
 use crate::processor;
 
 /// How long any one step may take.
@@ -20,15 +20,6 @@ const POLL: Duration = Duration::from_millis(5);
 
 /// The peer that asks for what it likes would be refused by a seed that finds itself alone and hides what it has.
 const SEED: [&str; 3] = ["seed", "--super-seeding", "off"];
-/// The network that a test may use.
-pub(super) const LOCAL: [&str; 6] = [
-    "--bind",
-    "127.0.0.1",
-    "--port",
-    "0",
-    "--no-trackers",
-    "--no-dht",
-];
 
 /// The program, and how many descriptors it gets.
 pub(super) struct Program {

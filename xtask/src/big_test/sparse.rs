@@ -12,10 +12,11 @@ use headwater_metainfo::{Metainfo, PieceIndex};
 use rand::rngs::SmallRng;
 use rand::{Rng, RngExt, SeedableRng};
 
-use super::program::{LOCAL, Program};
+use super::program::Program;
 use super::report::{Report, Size};
 use super::wire::Wire;
 use crate::files::{same_bytes, write_noise};
+use crate::interop::process::LOCAL;
 
 const PIECE_LENGTH: u64 = 16 << 20;
 /// Runs of data in the long file.

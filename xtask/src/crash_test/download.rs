@@ -14,7 +14,7 @@ use rand::rngs::SmallRng;
 use super::claims::{self, Findings};
 use super::sample::Sample;
 use super::tally::Tally;
-use crate::interop::process::{Process, event};
+use crate::interop::process::{LOCAL, Process, event};
 
 /// How long a run may take that nobody kills.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -113,14 +113,7 @@ impl Download {
         let mut command = Command::new(&self.program);
         command
             .args(["download", "crash.torrent", "--dir", "target"])
-            .args([
-                "--bind",
-                "127.0.0.1",
-                "--port",
-                "0",
-                "--no-trackers",
-                "--no-dht",
-            ])
+            .args(LOCAL)
             .args(&self.arguments)
             .current_dir(&self.folder)
             .env("XDG_STATE_HOME", self.folder.join("state"));
@@ -149,14 +142,7 @@ fn start_seed(program: &Path, folder: &Path) -> anyhow::Result<(Process, u64)> {
     let mut command = Command::new(program);
     command
         .args(["seed", "--json", "crash.torrent", "--dir", "seed"])
-        .args([
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--no-trackers",
-            "--no-dht",
-        ])
+        .args(LOCAL)
         .current_dir(folder)
         .env("XDG_STATE_HOME", folder.join("seed-state"));
     let mut seed = Process::start(&mut command, folder.join("seed.log"))?;

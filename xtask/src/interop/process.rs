@@ -12,6 +12,16 @@ use serde_json::Value;
 /// How often something is asked for whose coming nobody tells.
 const POLL: Duration = Duration::from_millis(50);
 
+/// The network that our program may use: loopback only, any port, no trackers, no DHT.
+pub(crate) const LOCAL: [&str; 6] = [
+    "--bind",
+    "127.0.0.1",
+    "--port",
+    "0",
+    "--no-trackers",
+    "--no-dht",
+];
+
 /// A running program with its output in a file. It is killed when dropped; its standard input is a pipe that ends then at the latest.
 pub(crate) struct Process {
     child: Child,

@@ -16,6 +16,16 @@ use tempfile::TempDir;
 /// For everything that is expected to happen. Long, because machines are slow at times; nothing waits for it when all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
+/// Loopback only, any port, no trackers, no DHT.
+pub(crate) const ALONE: [&str; 6] = [
+    "--bind",
+    "127.0.0.1",
+    "--port",
+    "0",
+    "--no-trackers",
+    "--no-dht",
+];
+
 /// A folder of its own in which the program runs.
 pub(crate) struct Place(TempDir);
 

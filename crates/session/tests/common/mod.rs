@@ -135,6 +135,12 @@ pub fn address(session: &Session) -> SocketAddr {
 /// A session that seeds the sample from `dir`, where the data is.
 pub async fn seed(sample: &Sample, dir: &Path) -> (Session, Torrent) {
     let session = session().await;
+    let torrent = seed_in(&session, sample, dir).await;
+    (session, torrent)
+}
+
+/// Has `session` seed the sample from `dir`, where the data is.
+pub async fn seed_in(session: &Session, sample: &Sample, dir: &Path) -> Torrent {
     let torrent = session
         .add(sample.metainfo.clone())
         .dir(dir)
@@ -144,7 +150,7 @@ pub async fn seed(sample: &Sample, dir: &Path) -> (Session, Torrent) {
     soon("the check of the seed", torrent.wait_complete())
         .await
         .unwrap();
-    (session, torrent)
+    torrent
 }
 
 /// The events up to the first that `is_last`, that one included.

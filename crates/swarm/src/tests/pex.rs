@@ -110,14 +110,20 @@ fn peers_are_told_of_each_other_and_not_of_themselves() {
     }
 }
 
-#[test]
-fn then_once_a_minute_and_only_of_changes() {
+/// A peer that was told of the second one, which is gone since.
+fn one_who_was_told_of_another() -> (Rig, PeerKey) {
     let mut rig = rig();
     let key = listener(&mut rig, 1);
     let second = listener(&mut rig, 2);
     wait(&mut rig, SETTLED);
     rig.take();
     rig.torrent.handle_disconnected(rig.now, second);
+    (rig, key)
+}
+
+#[test]
+fn then_once_a_minute_and_only_of_changes() {
+    let (mut rig, key) = one_who_was_told_of_another();
     listener(&mut rig, 3);
     wait(&mut rig, Duration::from_secs(50));
     assert_eq!(told(&rig, key), [], "less than a minute has gone by");
@@ -136,12 +142,7 @@ fn then_once_a_minute_and_only_of_changes() {
 
 #[test]
 fn who_comes_and_goes_or_goes_and_comes_in_between_is_left_out() {
-    let mut rig = rig();
-    let key = listener(&mut rig, 1);
-    let second = listener(&mut rig, 2);
-    wait(&mut rig, SETTLED);
-    rig.take();
-    rig.torrent.handle_disconnected(rig.now, second);
+    let (mut rig, key) = one_who_was_told_of_another();
     listener(&mut rig, 2);
     let third = listener(&mut rig, 3);
     wait(&mut rig, SETTLED);

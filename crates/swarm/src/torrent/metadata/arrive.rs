@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
 use headwater_wire::Message;
 
 use super::super::Torrent;
@@ -10,15 +9,16 @@ use crate::metadata::State;
 use crate::peer::Peer;
 use crate::pieces::PeerPieces;
 use crate::priorities::Priorities;
-use crate::{Content, DisconnectReason, Discovery, Event, PeerKey};
+use crate::{Action, Content, DisconnectReason, Discovery, Event, PeerKey};
 
 impl Torrent {
-    /// The metadata is there: the answer to [`Action::CheckMetadata`](crate::Action::CheckMetadata) if its hash is right, or from
+    /// The metadata is there: the answer to [`Action::CheckMetadata`] if its hash is right, or from
     /// elsewhere. Does nothing if it was there before.
     ///
-    /// Peers stay connected, unless the torrent is private and they were found in a way that does not befit one, and what they told of their pieces counts from now on; those that told what cannot be are dropped. Those
-    /// that sent something else as metadata are banned. Blocks are asked for at once if the torrent is active: a driver that has to
-    /// make files ready [pauses](Self::set_activity) it before.
+    /// Peers stay connected, unless the torrent is private and they were found in a way that does not befit one, and what they told
+    /// of their pieces counts from now on; those that told what cannot be are dropped. Those that sent something else as metadata
+    /// are banned. Blocks are asked for at once if the torrent is active: a driver that has to make files ready
+    /// [pauses](Self::set_activity) it before.
     pub fn handle_metadata(&mut self, now: Instant, content: Content) {
         let now = self.advance(now);
         let pieces = content.geometry.piece_count();
@@ -83,7 +83,7 @@ impl Torrent {
         }
     }
 
-    /// The metadata of [`Action::CheckMetadata`](crate::Action::CheckMetadata) has another hash. It is fetched again; a peer that
+    /// The metadata of [`Action::CheckMetadata`] has another hash. It is fetched again; a peer that
     /// sent all of it is banned.
     pub fn handle_metadata_failed(&mut self, now: Instant) {
         let now = self.advance(now);
@@ -108,7 +108,8 @@ impl Torrent {
         };
         if let Some(metadata) = fetch.take_complete() {
             self.forget_asked_metadata();
-            self.out.check_metadata(metadata);
+            let check = Action::CheckMetadata { metadata };
+            self.out.actions.push_back(check);
         }
     }
 
@@ -117,12 +118,5 @@ impl Torrent {
         for peer in self.peers.iter_mut() {
             peer.metadata.forget_asked();
         }
-    }
-}
-
-impl super::super::Outbox {
-    fn check_metadata(&mut self, metadata: Bytes) {
-        self.actions
-            .push_back(crate::Action::CheckMetadata { metadata });
     }
 }

@@ -59,8 +59,8 @@ impl Torrent {
             .collect()
     }
 
-    /// Those who are asked for the present copy, first those who were not asked in vain: each gets its turn. Peers that tell no size may have got it since; they are asked only where nobody else
-    /// can be.
+    /// Those who are asked for the present copy, first those who were not asked in vain: each gets its turn. Peers that tell no
+    /// size may have got it since; they are asked only where nobody else can be.
     fn metadata_sources(&self, now: Instant) -> Vec<PeerKey> {
         let State::Fetching(fetch) = &self.metadata else {
             return Vec::new();
