@@ -211,9 +211,11 @@ async fn resume_data_that_lies_about_the_metadata_is_not_believed() {
     let other = Sample::single(1000, 16_384);
     resume.metadata = Some(other.metainfo.info().raw().to_vec().into());
     soon("the removal", leecher.remove(&torrent)).await;
-    let add = leecher.add(rig.magnet()).dir(rig.target.path());
-    let torrent = add.resume(resume).await.unwrap();
+    let add = leecher.add(rig.sample.metainfo.magnet());
+    let add = add.dir(rig.target.path()).resume(resume);
+    let torrent = add.await.unwrap();
     assert!(torrent.info().is_none());
+    torrent.add_peers([address(&rig.seeder)]);
     soon("the metadata", torrent.wait_complete()).await.unwrap();
     rig.sample.assert_same(rig.target.path());
     rig.end(&leecher).await;
