@@ -44,76 +44,81 @@ pub(crate) struct Starved {
 }
 
 /// Both directions of one connection.
+///
+/// What every HAVE needs, from it or to it, comes first and lies side by side: there are more HAVEs than anything else, and what
+/// one costs is the memory that has to be fetched for it.
 #[derive(Debug)]
+#[repr(C, align(64))]
 #[expect(clippy::struct_field_names, reason = "a peer id is called that")]
 pub(crate) struct Peer {
     pub(crate) key: PeerKey,
+    pub(crate) last_received: Instant,
+    pub(crate) last_sent: Instant,
+    /// Its pieces that we want and lack.
+    pub(crate) interesting: u32,
+    pub(crate) am_interested: bool,
+    pub(crate) is_choking: bool,
+    pub(crate) is_interested: bool,
+    pub(crate) am_choking: bool,
+    /// What it knows of what we have.
+    pub(crate) view: View,
+    /// What it has said of its pieces, as long as nobody knows how many there are.
+    pub(crate) early: Option<Box<Early>>,
+    pub(crate) pieces: PeerPieces,
+    /// Pieces that it serves even while it chokes us.
+    pub(crate) allowed: SmallVec<[PieceIndex; 4]>,
+
+    // What is needed to ask for blocks, and to take them.
+    /// When the picker last had not enough for this peer.
+    pub(crate) starved_at: Option<Starved>,
+    /// Requests that it rejected lately, without sending a block in between.
+    pub(crate) rejected: u32,
+    /// The piece of which it was asked last.
+    pub(crate) current: Option<PieceIndex>,
+    pub(crate) requests: RequestQueue,
+    /// When it was last looked for something that others are slow with.
+    pub(crate) relieved_at: Option<Instant>,
+    pub(crate) suggested: SmallVec<[PieceIndex; 4]>,
+    pub(crate) download: Rate,
+    pub(crate) downloaded: u64,
+    /// Blocks that it sent without having been asked for them.
+    pub(crate) unrequested: u32,
+    /// It had part in a piece that failed.
+    pub(crate) parole: bool,
+    /// It has sent a bitfield, or one of the messages that stand for one.
+    pub(crate) told_pieces: bool,
+
+    // What is needed to serve it.
+    /// It was told that we want nothing more (BEP 21).
+    pub(crate) told_upload_only: bool,
+    /// When it was last choked or unchoked.
+    pub(crate) choke_changed: Instant,
+    /// When it was last sent a block.
+    pub(crate) served_at: Option<Instant>,
+    pub(crate) uploads: UploadQueue,
+    pub(crate) upload: Rate,
+    pub(crate) uploaded: u64,
+    /// Pieces that we serve even while we choke it.
+    pub(crate) granted: SmallVec<[PieceIndex; 4]>,
+    /// When it was last given the optimistic slot.
+    pub(crate) optimistic_at: Option<Instant>,
+
+    // Who it is.
     pub(crate) address: SocketAddr,
     pub(crate) direction: Direction,
     pub(crate) source: PeerSource,
     pub(crate) peer_id: PeerId,
     /// The extensions that both ends speak.
     pub(crate) reserved: Reserved,
+    pub(crate) connected_at: Instant,
+    /// Addresses in the peer list that stand for this peer.
+    pub(crate) listed: SmallVec<[SocketAddr; 1]>,
     pub(crate) extensions: Extensions,
     pub(crate) exchange: Exchange,
     /// It has told where its node of the DHT is.
     pub(crate) told_dht_port: bool,
-    /// Addresses in the peer list that stand for this peer.
-    pub(crate) listed: SmallVec<[SocketAddr; 1]>,
-    pub(crate) connected_at: Instant,
-    pub(crate) last_received: Instant,
-    pub(crate) last_sent: Instant,
-
-    // What we take from it.
-    pub(crate) pieces: PeerPieces,
-    /// It has sent a bitfield, or one of the messages that stand for one.
-    pub(crate) told_pieces: bool,
-    /// Its pieces that we want and lack.
-    pub(crate) interesting: u32,
-    pub(crate) am_interested: bool,
-    pub(crate) is_choking: bool,
-    pub(crate) requests: RequestQueue,
-    /// Pieces that it serves even while it chokes us.
-    pub(crate) allowed: SmallVec<[PieceIndex; 4]>,
-    pub(crate) suggested: SmallVec<[PieceIndex; 4]>,
-    /// The piece of which it was asked last.
-    pub(crate) current: Option<PieceIndex>,
-    /// When the picker last had not enough for this peer.
-    pub(crate) starved_at: Option<Starved>,
-    /// When it was last looked for something that others are slow with.
-    pub(crate) relieved_at: Option<Instant>,
-    /// It had part in a piece that failed.
-    pub(crate) parole: bool,
-    /// Blocks that it sent without having been asked for them.
-    pub(crate) unrequested: u32,
-    /// Requests that it rejected lately, without sending a block in between.
-    pub(crate) rejected: u32,
-    pub(crate) download: Rate,
-    pub(crate) downloaded: u64,
-
-    /// What it has said of its pieces, as long as nobody knows how many there are.
-    pub(crate) early: Option<Box<Early>>,
     /// What goes between it and us of the metadata.
     pub(crate) metadata: Box<MetadataLink>,
-
-    // What it takes from us.
-    pub(crate) is_interested: bool,
-    pub(crate) am_choking: bool,
-    /// It was told that we want nothing more (BEP 21).
-    pub(crate) told_upload_only: bool,
-    /// What it knows of what we have.
-    pub(crate) view: View,
-    pub(crate) uploads: UploadQueue,
-    /// Pieces that we serve even while we choke it.
-    pub(crate) granted: SmallVec<[PieceIndex; 4]>,
-    pub(crate) upload: Rate,
-    pub(crate) uploaded: u64,
-    /// When it was last choked or unchoked.
-    pub(crate) choke_changed: Instant,
-    /// When it was last sent a block.
-    pub(crate) served_at: Option<Instant>,
-    /// When it was last given the optimistic slot.
-    pub(crate) optimistic_at: Option<Instant>,
 }
 
 impl Peer {
@@ -182,6 +187,11 @@ impl Peer {
         }
     }
 
+    /// Whether it answers requests, or at least some.
+    pub(crate) fn may_serve(&self) -> bool {
+        !self.is_choking || !self.allowed.is_empty()
+    }
+
     /// Whether it occupies an upload slot.
     pub(crate) fn takes_slot(&self) -> bool {
         self.is_interested && !self.am_choking
@@ -232,5 +242,19 @@ impl Peer {
             self.suggested.remove(0);
         }
         self.suggested.push(piece);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::{offset_of, size_of};
+
+    use super::*;
+
+    #[test]
+    fn what_a_have_needs_is_in_two_lines_of_the_cache() {
+        assert_eq!(offset_of!(Peer, key), 0);
+        let end = offset_of!(Peer, allowed) + size_of::<SmallVec<[PieceIndex; 4]>>();
+        assert!(end <= 128, "{end}");
     }
 }

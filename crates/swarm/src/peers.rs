@@ -1,5 +1,7 @@
 //! The connected peers, by key.
 
+use std::num::NonZeroU32;
+
 use slab::Slab;
 
 use crate::peer::Peer;
@@ -8,16 +10,19 @@ use crate::peer::Peer;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerKey {
     slot: u32,
-    serial: u32,
+    serial: NonZeroU32,
 }
 
 impl PeerKey {
     /// The key before all others, which no peer has.
-    pub(crate) const FIRST: Self = Self { slot: 0, serial: 0 };
+    pub(crate) const FIRST: Self = Self {
+        slot: 0,
+        serial: NonZeroU32::MIN,
+    };
     /// The key after all others, which no peer has.
     pub(crate) const NOBODY: Self = Self {
         slot: u32::MAX,
-        serial: u32::MAX,
+        serial: NonZeroU32::MAX,
     };
 
     /// Small and not taken twice at a time: an index into tables of peers.
@@ -27,21 +32,34 @@ impl PeerKey {
 
     #[cfg(test)]
     pub(crate) fn for_tests(slot: u32) -> Self {
-        Self { slot, serial: 1 }
+        Self {
+            slot,
+            serial: NonZeroU32::MIN,
+        }
     }
 }
 
 /// Peers in the order of their slots, which depends on nothing but the order of events.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Peers {
     slab: Slab<Box<Peer>>,
-    serial: u32,
+    /// That of the latest peer.
+    serial: NonZeroU32,
+}
+
+impl Default for Peers {
+    fn default() -> Self {
+        Self {
+            slab: Slab::new(),
+            serial: PeerKey::FIRST.serial,
+        }
+    }
 }
 
 impl Peers {
     /// Makes room for a peer that is built from its key.
     pub(crate) fn insert(&mut self, build: impl FnOnce(PeerKey) -> Peer) -> PeerKey {
-        self.serial = self.serial.wrapping_add(1);
+        self.serial = self.serial.checked_add(1).unwrap_or(NonZeroU32::MIN);
         let vacant = self.slab.vacant_entry();
         let key = PeerKey {
             slot: vacant.key() as u32,

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use headwater_metainfo::BlockSpan;
 use headwater_swarm::PeerKey;
+use rand::RngExt;
+use rand::rngs::Xoshiro256PlusPlus;
 
 use crate::packet::Packet;
 use crate::time::{Rate, Time};
@@ -35,29 +37,46 @@ impl EndId {
     }
 }
 
-/// What every packet needs to know of a connection, kept apart from the rest because there are so many packets.
+/// What every packet needs to know of a connection, kept apart from the rest, and in one line of the cache, because there are so many
+/// packets.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Route {
     /// Whose the two ends are.
     pub(crate) nodes: [u32; 2],
     /// The brains' names for it, each as long as that end is open.
     pub(crate) keys: [Option<PeerKey>; 2],
-    /// One way.
-    pub(crate) latency: Duration,
-    pub(crate) jitter: Duration,
+    /// One way, in nanoseconds.
+    latency: u32,
+    /// What may be added to that at random, in nanoseconds.
+    jitter: u32,
     /// For each end, when the latest packet of each lane arrives that it sent: packets do not overtake each other.
     due: [[Time; 2]; 2],
 }
 
 impl Route {
     pub(crate) fn new(nodes: [u32; 2], latency: Duration, jitter: Duration) -> Self {
+        let nanoseconds = |time: Duration| u32::try_from(time.as_nanos()).unwrap_or(u32::MAX);
         Self {
             nodes,
             keys: [None; 2],
-            latency,
-            jitter,
+            latency: nanoseconds(latency),
+            jitter: nanoseconds(jitter),
             due: [[Time::ZERO; 2]; 2],
         }
+    }
+
+    pub(crate) fn latency(&self) -> Duration {
+        Duration::from_nanos(u64::from(self.latency))
+    }
+
+    /// How long a packet takes, which is another time for each.
+    pub(crate) fn delay(&self, rng: &mut Xoshiro256PlusPlus) -> Duration {
+        let jitter = match u64::from(self.jitter) {
+            0 => 0,
+            most => rng.random_range(0..most),
+        };
+        self.latency() + Duration::from_nanos(jitter)
     }
 
     /// When a packet of the end `side` arrives that would do so at `arrival` if it were alone.
@@ -261,6 +280,11 @@ mod tests {
         assert!((WINDOW..WINDOW + 20_000).contains(&under_way));
         end.delivered(20_000);
         assert!(end.is_ready());
+    }
+
+    #[test]
+    fn a_route_fits_in_a_line_of_the_cache() {
+        assert_eq!(size_of::<Route>(), 64);
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(crate) struct Node {
     pub(crate) backlogged: bool,
     pub(crate) reader: Option<Reader>,
     /// When its brain is to be called next.
-    pub(crate) timer: Option<Time>,
+    pub(crate) timer: Option<Instant>,
     /// How often it was started.
     pub(crate) generation: u32,
     pub(crate) done: Option<Time>,

@@ -39,6 +39,15 @@ impl Packet {
         }
     }
 
+    /// The piece that it is about.
+    pub(crate) fn piece(&self) -> Option<PieceIndex> {
+        match self {
+            Self::Have(piece) => Some(*piece),
+            Self::Request(span) | Self::Cancel(span) | Self::Block { span, .. } => Some(span.piece),
+            Self::Other(_) => None,
+        }
+    }
+
     /// Whether it goes ahead of blocks that wait, as in `headwater_wire::SendQueue`.
     pub(crate) fn overtakes(&self) -> bool {
         match self {

@@ -3,6 +3,7 @@
 mod connections;
 mod lifecycle;
 mod transfer;
+mod turns;
 
 use std::time::Instant;
 
@@ -55,14 +56,17 @@ enum Event {
     Play,
     /// It changes its mind about whom it chokes.
     Cycle,
+    /// It was handled.
+    Done,
 }
 
 /// A swarm that runs. See the [crate](crate) for an example.
 #[derive(Debug)]
 pub struct Simulation {
     spec: SwarmSpec,
-    /// What virtual time zero is for the brains.
+    /// What virtual time zero is for the brains, and what it is now.
     origin: Instant,
+    instant: Instant,
     agenda: Agenda<(u32, Event)>,
     nodes: Vec<Node>,
     /// For each connection that there ever was: where it leads, and what its two ends send.
@@ -91,8 +95,10 @@ impl Simulation {
         for (index, node) in (0..).zip(&spec.nodes) {
             agenda.push(node.arrives, (index, Event::Arrive));
         }
+        let origin = Instant::now();
         Self {
-            origin: Instant::now(),
+            origin,
+            instant: origin,
             agenda,
             nodes: spec
                 .nodes
@@ -113,37 +119,17 @@ impl Simulation {
 
     /// Runs until everybody is done, or the limit of the spec is reached.
     pub fn run(mut self) -> Outcome {
-        let mut events = Vec::new();
+        let (mut events, mut order) = (Vec::new(), Vec::new());
         let limit = Time::ZERO + self.spec.limit;
         while self.unfinished > 0 && self.agenda.now() < limit && self.agenda.advance(&mut events) {
+            self.instant = self.origin + self.now().since(Time::ZERO);
             // One node after the other, so that each one's memory is fetched once.
-            events.sort_by_key(|&(node, _)| node);
-            self.read_ahead(&events);
-            let mut events = events.drain(..).peekable();
-            while let Some((node, event)) = events.next() {
-                self.handle(node, event);
-                if events.peek().is_none_or(|&(next, _)| next != node) {
-                    self.drain(node);
-                }
-            }
+            order.extend((0..).zip(&events).map(|(at, &(node, _))| (node, at)));
+            order.sort_unstable();
+            self.live_through(&mut events, &order);
+            order.clear();
         }
         self.outcome()
-    }
-
-    /// Looks at what the events of a tick will need. The processor fetches it for many of them at a time, where each would have
-    /// waited for its own.
-    fn read_ahead(&self, events: &[(u32, Event)]) {
-        let had = events.iter().filter(|(node, event)| match event {
-            Event::Arrived(end, Packet::Have(piece)) => {
-                let torrent = self.nodes[*node as usize].torrent.as_ref();
-                let key = self.key_of(*end);
-                torrent
-                    .zip(key)
-                    .is_some_and(|(torrent, key)| torrent.peer_has(key, *piece))
-            }
-            _ => false,
-        });
-        std::hint::black_box(had.count());
     }
 
     fn now(&self) -> Time {
@@ -152,7 +138,7 @@ impl Simulation {
 
     /// The time as the brains have it.
     fn instant(&self) -> Instant {
-        self.origin + self.now().since(Time::ZERO)
+        self.instant
     }
 
     fn node(&mut self, node: u32) -> &mut Node {
@@ -184,6 +170,7 @@ impl Simulation {
             Event::CaughtUp => self.watch_disk(node),
             Event::Play => self.play(node),
             Event::Cycle => self.cycle(node),
+            Event::Done => {}
         }
     }
 
@@ -264,17 +251,14 @@ impl Simulation {
     }
 
     fn set_timer(&mut self, index: u32) {
-        let origin = self.origin;
         let node = self.node(index);
-        let wanted = node
-            .torrent
-            .as_ref()
-            .and_then(headwater_swarm::Torrent::poll_timeout);
-        let Some(due) = wanted.map(|due| Time::ZERO + due.saturating_duration_since(origin)) else {
+        let torrent = node.torrent.as_ref();
+        let Some(due) = torrent.and_then(headwater_swarm::Torrent::poll_timeout) else {
             return;
         };
         if node.timer.is_none_or(|timer| due < timer) {
             node.timer = Some(due);
+            let due = Time::ZERO + due.saturating_duration_since(self.origin);
             self.push(due, index, Event::Timer);
         }
     }

@@ -7,6 +7,7 @@ use headwater_wire::Message;
 
 use super::Torrent;
 use super::extended::dont_have;
+use crate::peer::Peer;
 use crate::picker::Contributor;
 use crate::{Action, DisconnectReason, Event, PeerKey, PieceCheck};
 
@@ -108,13 +109,15 @@ impl Torrent {
             }
             None => false,
         };
-        for key in self.peers.keys() {
+        let has = |peer: &Peer| (peer.key, wanted && peer.pieces.has(piece));
+        let peers: Vec<_> = self.peers.iter().map(has).collect();
+        for (key, has) in peers {
             let Some(peer) = self.peers.get_mut(key) else {
                 continue;
             };
             peer.view.note_told(piece);
             self.out.send(now, peer, Message::Have(piece));
-            if wanted && peer.pieces.has(piece) {
+            if has {
                 peer.interesting -= 1;
                 self.update_interest(now, key);
             }

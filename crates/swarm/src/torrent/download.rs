@@ -259,9 +259,9 @@ impl Torrent {
         let Some(peer) = self.peers.get(key).filter(|_| may_request) else {
             return;
         };
-        let choked = peer.is_choking && peer.allowed.is_empty();
-        let room = peer.requests.room();
-        if choked || !peer.am_interested || room == 0 || peer.rejected >= MAX_REJECTED {
+        let ready = peer.may_serve() && peer.am_interested && peer.rejected < MAX_REJECTED;
+        let room = if ready { peer.requests.room() } else { 0 };
+        if room == 0 {
             self.out.starving.remove(&key);
             return;
         }

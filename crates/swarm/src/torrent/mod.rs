@@ -288,7 +288,7 @@ impl Torrent {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let dial = self.list.next_due().filter(|_| self.may_dial());
+        let dial = self.may_dial().then(|| self.list.next_due()).flatten();
         let due = [self.clock.tick, dial, self.fill_due(), self.relief_due()];
         due.into_iter().flatten().min()
     }

@@ -140,8 +140,10 @@ impl Torrent {
             }
             if picker.wants(piece) {
                 peer.interesting += 1;
-                peer.starved_at = None;
-                self.out.hungry.push(key);
+                if peer.may_serve() {
+                    peer.starved_at = None;
+                    self.out.hungry.push(key);
+                }
             }
         }
         self.spread_gains(now, key, piece);

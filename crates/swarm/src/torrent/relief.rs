@@ -71,7 +71,7 @@ impl Torrent {
         let endgame = self.picker.as_ref().is_none_or(Picker::is_endgame);
         let recent = |then| now.saturating_duration_since(then) < INTERVAL;
         self.peers.get(key).is_some_and(|peer| {
-            let idle = peer.requests.is_empty() && peer.am_interested && !peer.is_choking;
+            let idle = peer.am_interested && !peer.is_choking && peer.requests.is_empty();
             let able = idle && !peer.parole && !peer.requests.is_snubbed();
             able && may_request && !endgame && !peer.relieved_at.is_some_and(recent)
         })

@@ -43,7 +43,7 @@ impl Simulation {
 
     /// Somebody wants to connect.
     pub(super) fn knock(&mut self, node: u32, end: EndId) {
-        let latency = self.route(end).latency;
+        let latency = self.route(end).latency();
         let opener = self.node_of(end.other());
         if self.join(node, end, Direction::Incoming) {
             self.push(self.now() + latency, opener, Event::Answered(end.other()));
@@ -117,7 +117,7 @@ impl Simulation {
         self.end_mut(end).close();
         *self.key_mut(end) = None;
         let route = self.route(end);
-        let due = (now + route.latency).max(route.last_due(end.side));
+        let due = (now + route.latency()).max(route.last_due(end.side));
         let other = self.node_of(end.other());
         self.push(due, other, Event::Closed(end.other()));
     }

@@ -41,11 +41,7 @@ impl Simulation {
     /// A packet that left the uplink at `sent` will arrive.
     fn launch(&mut self, end: EndId, sent: crate::Time, packet: Packet) {
         let route = &mut self.routes[end.connection as usize];
-        let jitter = match route.jitter.as_nanos() as u64 {
-            0 => 0,
-            most => self.rng.random_range(0..most),
-        };
-        let arrival = sent + route.latency + Duration::from_nanos(jitter);
+        let arrival = sent + route.delay(&mut self.rng);
         let due = route.schedule(end.side, arrival, packet.overtakes());
         let receiver = route.nodes[usize::from(1 - end.side)];
         self.push(due, receiver, Event::Arrived(end.other(), packet));

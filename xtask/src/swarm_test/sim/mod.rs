@@ -15,9 +15,12 @@ use options::Overrides;
 use run::{Judged, Run};
 
 use super::Args;
+use crate::memory::begin_again_in_huge_pages;
 use crate::spread::Spread;
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    // A large swarm takes hundreds of megabytes, and goes all over them.
+    begin_again_in_huge_pages();
     let overrides = Overrides::of(args)?;
     if !args.json {
         table::print_head();
