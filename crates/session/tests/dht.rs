@@ -3,10 +3,11 @@
 mod common;
 
 use std::collections::HashSet;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use common::wire_peer::WirePeer;
 use common::{PATIENCE, Sample, address, eventually, seed_in, soon};
 use headwater_metainfo::HostPort;
 use headwater_session::dht::{
@@ -17,7 +18,11 @@ use tokio::net::UdpSocket;
 
 /// Many nodes on one machine, and nobody else.
 fn builder() -> SessionBuilder {
-    let builder = Session::builder().port(0).bind(Ipv4Addr::LOCALHOST);
+    builder_at(Ipv4Addr::LOCALHOST)
+}
+
+fn builder_at(ip: impl Into<IpAddr>) -> SessionBuilder {
+    let builder = Session::builder().port(0).bind(ip);
     builder.dht_restrict_addresses(false).lsd(false).pex(false)
 }
 
@@ -27,7 +32,7 @@ fn host(address: SocketAddr) -> HostPort {
 
 /// A session whose only way into the DHT is another.
 async fn beside(other: &Session) -> Session {
-    builder()
+    builder_at(address(other).ip())
         .dht_bootstrap([host(address(other))])
         .start()
         .await
@@ -40,21 +45,30 @@ async fn seed(session: &Session, sample: &Sample, dir: &Path) {
     seed_in(session, sample, dir).await;
 }
 
-/// A node, and a session beside it that seeds the sample and is announced there.
-async fn announced_seed(sample: &Sample, dir: &Path) -> (Session, Session) {
-    let hub = builder().start().await.unwrap();
-    let seeder = beside(&hub).await;
+/// A session beside a node that seeds the sample and is announced there.
+async fn announced_seed(hub: &Session, sample: &Sample, dir: &Path) -> Session {
+    let seeder = beside(hub).await;
     seed(&seeder, sample, dir).await;
     let announced = || async { hub.dht().stats().node.peers > 0 };
     eventually("the seed is announced", announced).await;
-    (hub, seeder)
+    seeder
 }
 
 #[tokio::test]
 async fn a_download_finds_its_seed_through_a_third() {
+    through_a_third(Ipv4Addr::LOCALHOST).await;
+}
+
+#[tokio::test]
+async fn nodes_of_ipv6_are_as_good() {
+    through_a_third(Ipv6Addr::LOCALHOST).await;
+}
+
+async fn through_a_third(ip: impl Into<IpAddr>) {
     let sample = Sample::single(300_000, 16 << 10);
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (hub, seeder) = announced_seed(&sample, from.path()).await;
+    let hub = builder_at(ip).start().await.unwrap();
+    let seeder = announced_seed(&hub, &sample, from.path()).await;
     let leech = beside(&hub).await;
     let torrent = leech
         .add(sample.metainfo.clone())
@@ -79,7 +93,8 @@ async fn a_download_finds_its_seed_through_a_third() {
 async fn an_info_hash_and_a_node_are_enough() {
     let sample = Sample::single(300_000, 16 << 10);
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (hub, _seeder) = announced_seed(&sample, from.path()).await;
+    let hub = builder().start().await.unwrap();
+    let _seeder = announced_seed(&hub, &sample, from.path()).await;
     let leech = beside(&hub).await;
     let hash = sample.metainfo.info_hashes().primary();
     let torrent = leech.add(hash).dir(to.path()).await.unwrap();
@@ -151,7 +166,7 @@ async fn nothing_is_told_of_a_private_torrent() {
             let (length, from) = spy.recv_from(&mut buffer).await.unwrap();
             let datagram = &buffer[..length];
             for hash in [shown, hidden] {
-                if datagram.windows(20).any(|window| window == hash.0) {
+                if contains(datagram, &hash.0) {
                     has_shown.insert(hash);
                 }
             }
@@ -162,6 +177,51 @@ async fn nothing_is_told_of_a_private_torrent() {
     };
     soon("the public torrent is looked for", listening).await;
     assert!(!has_shown.contains(&hidden));
+}
+
+/// A link does not say that its torrent is private. Its metadata does, and from then on nothing is announced.
+#[tokio::test]
+async fn metadata_that_turns_out_private_ends_a_search_under_way() {
+    let node = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let place = host(node.local_addr().unwrap());
+    let session = builder().dht_bootstrap([place]).start().await.unwrap();
+    let (secret, public) = (Sample::private(300_000), Sample::single(20_000, 16 << 10));
+    let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let peer = WirePeer::start(secret.metainfo.info().raw().to_vec()).await;
+    let add = session.add(peer.info_hash()).dir(dirs[0].path());
+    let torrent = add.await.unwrap();
+    let is_search = |query: &[u8]| contains(query, b"9:get_peers");
+    let (search, from) = soon("the search", answer_until(&node, is_search)).await;
+    torrent.add_peers([peer.address()]);
+    let info = soon("the metadata", torrent.metadata()).await.unwrap();
+    assert!(info.is_private());
+    soon("the start", torrent.settled()).await.unwrap();
+    // The answer that would have led to an announce.
+    node.send_to(&answer(&search).unwrap(), from).await.unwrap();
+    seed(&session, &public, dirs[1].path()).await;
+    let is_announce = |query: &[u8]| contains(query, b"13:announce_peer");
+    let (announce, _) = soon("an announce", answer_until(&node, is_announce)).await;
+    let hash = public.metainfo.info_hashes().primary();
+    assert!(contains(&announce, &hash.0), "of the public torrent alone");
+}
+
+fn contains(datagram: &[u8], part: &[u8]) -> bool {
+    datagram.windows(part.len()).any(|window| window == part)
+}
+
+/// Answers what a node is asked, as one that knows nobody, until it is asked what a test waits for. That is given, with where it came from.
+async fn answer_until(node: &UdpSocket, is_it: impl Fn(&[u8]) -> bool) -> (Vec<u8>, SocketAddr) {
+    let mut buffer = [0; 2048];
+    loop {
+        let (length, from) = node.recv_from(&mut buffer).await.unwrap();
+        let datagram = &buffer[..length];
+        if is_it(datagram) {
+            return (datagram.to_vec(), from);
+        }
+        if let Some(answer) = answer(datagram) {
+            node.send_to(&answer, from).await.unwrap();
+        }
+    }
 }
 
 /// What a node says that knows nobody and is asked anything.

@@ -1,6 +1,8 @@
 //! What the tests share: torrents with known data, sessions on loopback, waits with a time-out.
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
+pub mod wire_peer;
+
 use std::future::{Future, IntoFuture};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;

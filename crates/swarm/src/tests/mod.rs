@@ -2,6 +2,7 @@
 
 mod blame;
 mod deadlines;
+mod dht;
 mod endgame;
 mod exchange;
 mod faults;

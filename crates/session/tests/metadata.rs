@@ -1,10 +1,9 @@
 //! Torrents from magnet links, between sessions on loopback.
 #![allow(missing_docs)]
 
-#[path = "../common/mod.rs"]
 mod common;
-mod wire_peer;
 
+use common::wire_peer::WirePeer;
 use common::{Sample, address, builder, eventually, seed, session, soon, until};
 use headwater_session::{
     AddError, Detail, Event, FileIndex, HashcheckError, InfoHash, Magnet, MetadataError, MoveError,
@@ -12,7 +11,6 @@ use headwater_session::{
 };
 use headwater_tracker_server::{Config, Server};
 use tempfile::{TempDir, tempdir};
-use wire_peer::WirePeer;
 
 const FILES: [(&str, usize); 3] = [("a", 100_000), ("b", 50_000), ("c", 70_001)];
 
