@@ -27,13 +27,13 @@
 //!
 //! | peers | pieces | KiB of a piece | KiB a peer |
 //! |------:|-------:|---------------:|-----------:|
-//! |   100 |  1,000 |             64 |        517 |
-//! | 1,000 |  1,000 |             64 |        495 |
-//! |   100 |  1,000 |             16 |      1,030 |
-//! | 1,000 |  1,000 |             16 |        835 |
-//! |   100 |  4,000 |             16 |      1,114 |
-//! | 1,000 |  4,000 |             16 |        931 |
-//! |   100 | 16,000 |             16 |      1,435 |
+//! |   100 |  1,000 |             64 |        531 |
+//! | 1,000 |  1,000 |             64 |        507 |
+//! |   100 |  1,000 |             16 |      1,028 |
+//! | 1,000 |  1,000 |             16 |        839 |
+//! |   100 |  4,000 |             16 |      1,096 |
+//! | 1,000 |  4,000 |             16 |        932 |
+//! |   100 | 16,000 |             16 |      1,432 |
 //!
 //! It does not grow with the number of peers. A piece adds about 28 bytes to each peer: a bit for each of its connections, and what the
 //! picker knows. A connection adds about 3 KiB (100 instead of 50: from 601 to 742 KiB of resident memory a peer). The largest part are
