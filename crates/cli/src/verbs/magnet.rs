@@ -14,6 +14,7 @@ use crate::interrupt::Interrupt;
 use crate::output::{Event, Output, printable};
 use crate::source::{self, shown};
 use crate::transfer::{self, Happening, Transfer, add_failure};
+use crate::units;
 use crate::write;
 
 /// Print the magnet link of a torrent, or get the torrent of a magnet link.
@@ -32,8 +33,8 @@ pub(crate) struct Magnet {
     #[arg(long, conflicts_with = "torrent")]
     force: bool,
     /// Give up when no metadata has come for this many seconds
-    #[arg(long, value_name = "SEC", conflicts_with = "torrent", value_parser = clap::value_parser!(u32).range(1..))]
-    stall_timeout: Option<u32>,
+    #[arg(long, value_name = "SEC", conflicts_with = "torrent", value_parser = units::parse_seconds)]
+    stall_timeout: Option<Duration>,
     #[command(flatten)]
     network: Network,
 }
@@ -102,9 +103,7 @@ impl Magnet {
         let added = add.start_with_events().await;
         let (torrent, events) = added.map_err(|error| add_failure("the magnet link", error))?;
         transfer.watch(torrent.clone(), events);
-        let mut stall = self
-            .stall_timeout
-            .map(|seconds| StallWatch::new(Duration::from_secs(seconds.into())));
+        let mut stall = self.stall_timeout.map(StallWatch::new);
         loop {
             if let Some(info) = torrent.info() {
                 return Ok(Metainfo::from_magnet(magnet, info.clone()));

@@ -50,8 +50,8 @@ pub(crate) struct Download {
     #[arg(long, value_name = "MIN")]
     seed_time: Option<u32>,
     /// Give up when nothing has come for this many seconds, or no metadata of a magnet link
-    #[arg(long, value_name = "SEC", value_parser = clap::value_parser!(u32).range(1..))]
-    stall_timeout: Option<u32>,
+    #[arg(long, value_name = "SEC", value_parser = units::parse_seconds)]
+    stall_timeout: Option<Duration>,
     /// Make what was downloaded safe from a power cut, and note it for the next start, this often [default: 60]
     #[arg(long, value_name = "SEC", value_parser = units::parse_seconds)]
     save_interval: Option<Duration>,
@@ -154,9 +154,7 @@ impl Download {
         interrupt: &Interrupt,
         start: Instant,
     ) -> Result {
-        let mut stall = self
-            .stall_timeout
-            .map(|seconds| StallWatch::new(Duration::from_secs(seconds.into())));
+        let mut stall = self.stall_timeout.map(StallWatch::new);
         let mut missing = transfer.torrents.len();
         while missing > 0 {
             match transfer.next(interrupt).await? {
