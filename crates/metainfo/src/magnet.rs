@@ -18,6 +18,9 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+/// The same for a host and a port, which stay readable: an IPv6 address has colons and stands in brackets.
+const ESCAPED_IN_HOST: &AsciiSet = &ESCAPED.remove(b':').remove(b'[').remove(b']');
+
 /// How a multihash says that 32 bytes of SHA-256 follow.
 const SHA256_MULTIHASH: &str = "1220";
 
@@ -106,7 +109,11 @@ impl fmt::Display for Magnet {
         link.escaped("tr", &self.trackers)?;
         link.escaped("ws", &self.web_seeds)?;
         for peer in &self.peers {
-            link.plain("x.pe", format_args!("{peer}"))?;
+            let peer = peer.to_string();
+            link.plain(
+                "x.pe",
+                format_args!("{}", utf8_percent_encode(&peer, ESCAPED_IN_HOST)),
+            )?;
         }
         if !self.selected_files.is_empty() {
             link.plain(

@@ -36,6 +36,20 @@ fn hints_are_typed_and_bad_ones_left_out() {
 }
 
 #[test]
+fn whatever_a_peers_host_is_called_stays_one_peer() {
+    let magnet = parse(&format!(
+        "xt=urn:btih:{HEX}&x.pe=%26so=1%25:1&x.pe=%5B%3A%3A1%5D:2"
+    ))
+    .unwrap();
+    let link = magnet.to_string();
+    assert!(
+        link.ends_with("&x.pe=%26so%3D1%25:1&x.pe=[::1]:2"),
+        "{link}"
+    );
+    assert_eq!(link.parse(), Ok(magnet));
+}
+
+#[test]
 fn v2_and_hybrid_links() {
     let v2 = format!("xt=urn:btmh:1220{}", "cd".repeat(32));
     assert_eq!(
