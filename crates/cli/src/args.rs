@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser};
 
 use headwater_metainfo::HostPort;
+use headwater_session::SessionBuilder;
 
 use crate::units;
 use crate::verbs::Verb;
@@ -81,11 +82,10 @@ pub(crate) struct Network {
     #[arg(long)]
     pub(crate) no_trackers: bool,
     /// Do not look for peers in the distributed hash table (DHT), and be none of its nodes
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dht_bootstrap")]
     pub(crate) no_dht: bool,
-    /// Enter the DHT through this node, not through the usual ones; repeatable
-    #[arg(long, value_name = "ADDR:PORT", conflicts_with = "no_dht")]
-    pub(crate) dht_bootstrap: Vec<HostPort>,
+    #[command(flatten)]
+    pub(crate) entrance: Entrance,
     /// Do not let peers tell each other of peers
     #[arg(long)]
     pub(crate) no_pex: bool,
@@ -105,6 +105,26 @@ pub(crate) struct Network {
     /// Send no more than this a second
     #[arg(long, value_name = "RATE", value_parser = units::parse_rate)]
     pub(crate) max_up: Option<u64>,
+}
+
+/// How other nodes of the DHT are found.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+#[command(next_help_heading = "Network options")]
+pub(crate) struct Entrance {
+    /// Enter the DHT through this node, not through the usual ones; repeatable
+    #[arg(long, value_name = "ADDR:PORT")]
+    dht_bootstrap: Vec<HostPort>,
+}
+
+impl Entrance {
+    /// Has a session take it.
+    pub(crate) fn lead(&self, builder: SessionBuilder) -> SessionBuilder {
+        if self.dht_bootstrap.is_empty() {
+            builder
+        } else {
+            builder.dht_bootstrap(self.dht_bootstrap.iter().cloned())
+        }
+    }
 }
 
 impl Cli {

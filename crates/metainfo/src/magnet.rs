@@ -105,16 +105,11 @@ impl fmt::Display for Magnet {
         if let Some(v2) = self.info_hashes.v2() {
             link.plain("xt", format_args!("urn:btmh:{SHA256_MULTIHASH}{v2}"))?;
         }
-        link.escaped("dn", &self.name)?;
-        link.escaped("tr", &self.trackers)?;
-        link.escaped("ws", &self.web_seeds)?;
-        for peer in &self.peers {
-            let peer = peer.to_string();
-            link.plain(
-                "x.pe",
-                format_args!("{}", utf8_percent_encode(&peer, ESCAPED_IN_HOST)),
-            )?;
-        }
+        link.escaped("dn", &self.name, ESCAPED)?;
+        link.escaped("tr", &self.trackers, ESCAPED)?;
+        link.escaped("ws", &self.web_seeds, ESCAPED)?;
+        let peers = self.peers.iter().map(HostPort::to_string);
+        link.escaped("x.pe", peers, ESCAPED_IN_HOST)?;
         if !self.selected_files.is_empty() {
             link.plain(
                 "so",
@@ -136,13 +131,15 @@ impl LinkWriter<'_, '_> {
         write!(self.f, "{separator}{key}={value}")
     }
 
-    fn escaped<'v>(
+    fn escaped(
         &mut self,
         key: &str,
-        values: impl IntoIterator<Item = &'v String>,
+        values: impl IntoIterator<Item: AsRef<str>>,
+        escaped: &'static AsciiSet,
     ) -> fmt::Result {
         for value in values {
-            self.plain(key, format_args!("{}", utf8_percent_encode(value, ESCAPED)))?;
+            let value = utf8_percent_encode(value.as_ref(), escaped);
+            self.plain(key, format_args!("{value}"))?;
         }
         Ok(())
     }

@@ -123,6 +123,7 @@ mod peer_id;
 mod portmap;
 mod resume;
 mod session;
+mod socket;
 mod source;
 mod state;
 mod torrent;

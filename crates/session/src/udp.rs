@@ -7,11 +7,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol as Transport, SockAddr, SockRef, Socket, Type};
+use socket2::{SockAddr, SockRef, Type};
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
 use crate::dht::Node;
+use crate::socket;
 
 /// Room for the longest datagram that any protocol takes.
 const BUFFER: usize = 4096;
@@ -32,15 +33,7 @@ pub(crate) fn bind(
 }
 
 fn open(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::DGRAM,
-        Some(Transport::UDP),
-    )?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_nonblocking(true)?;
+    let socket = socket::open(address, Type::DGRAM)?;
     socket.bind(&SockAddr::from(address))?;
     UdpSocket::from_std(socket.into())
 }

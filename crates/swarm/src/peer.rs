@@ -45,8 +45,8 @@ pub(crate) struct Starved {
 
 /// Both directions of one connection.
 ///
-/// What every HAVE needs, from it or to it, comes first and lies side by side: there are more HAVEs than anything else, and what
-/// one costs is the memory that has to be fetched for it.
+/// What every HAVE needs, from it or to it, comes first and lies side by side: in a large swarm there are more HAVEs than anything
+/// else, and what one costs is the memory that has to be fetched for it.
 #[derive(Debug)]
 #[repr(C, align(64))]
 #[expect(clippy::struct_field_names, reason = "a peer id is called that")]

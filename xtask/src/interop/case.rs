@@ -81,6 +81,10 @@ impl Case {
         let url = tracker.and_then(|(kind, scheme)| Some(trackers.get(kind)?.url(scheme)));
         let torrent = content.torrent(url)?;
         let mut leech = self.job(Role::Leech, "leech", &torrent)?;
+        if let Via::Exchange(_) | Via::Dht(_) | Via::Multicast = self.plan.via {
+            // Slow enough that it is still there when somebody looks at its peers.
+            leech.max_down = Some(MODERATELY);
+        }
         if let Via::Magnet(..) | Via::Dht(_) = self.plan.via {
             leech.link = Some(Metainfo::from_bytes(&torrent)?.magnet().to_string());
         }
@@ -117,8 +121,6 @@ impl Case {
         let hub = self.start_node(hub, installed, deadline)?;
         let node = loopback(hub.port());
         (seed.node, leech.node) = (Some(node), Some(node));
-        // Slow enough that it is still there when somebody looks at its peers.
-        leech.max_down = Some(MODERATELY);
         let mut seed = start(seed, self.plan.seed, installed, deadline)?;
         let program = installed.require(Program::Headwater)?;
         let hash = self.info_hash.to_string();
@@ -180,8 +182,6 @@ impl Case {
         let middle = start(middle, hub, installed, deadline)?;
         let address = Some(loopback(middle.port()));
         (seed.dial, leech.dial) = (address, address);
-        // Slow enough that it is still there when somebody looks at its peers.
-        leech.max_down = Some(MODERATELY);
         let seed = start(seed, self.plan.seed, installed, deadline)?;
         let leech = self.plan.leech.start(leech, installed)?;
         let mut pair = Pair::new(seed, leech);
@@ -193,11 +193,10 @@ impl Case {
     fn join_locally(
         &self,
         seed: Job,
-        mut leech: Job,
+        leech: Job,
         installed: &Installed,
         deadline: Instant,
     ) -> anyhow::Result<Pair> {
-        leech.max_down = Some(MODERATELY);
         let seed = start(seed, self.plan.seed, installed, deadline)?;
         Ok(Pair::new(seed, self.plan.leech.start(leech, installed)?))
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
@@ -52,28 +52,36 @@ pub(crate) fn put(
     place: &Job,
 ) -> anyhow::Result<String> {
     let program = installed.require(by.program())?;
-    let mut command = match by {
-        ClientKind::Libtorrent => libtorrent(program, node, &["put", &item.text]),
-        _ => own(program, node, &["put"]),
+    let command = if by == ClientKind::Libtorrent {
+        libtorrent_put(program, node, item)
+    } else {
+        own_put(program, node, item, place)?
     };
-    if by == ClientKind::Headwater {
-        let file = place.state.join("item");
-        fs::write(&file, &item.text)?;
-        command.arg(file);
-    }
-    match (&item.seed, item.key(), by) {
-        (Some(seed), Some(key), ClientKind::Libtorrent) => {
-            command.args(["--seed", &hex(seed), "--key", &key, "--salt", SALT]);
-        }
-        (Some(seed), ..) => {
-            let file = place.state.join("key");
-            fs::write(&file, hex(seed))?;
-            command.arg("--secret-key").arg(file);
-            command.args(["--salt", SALT]);
-        }
-        (None, ..) => {}
-    }
     Ok(output(command)?.trim().to_owned())
+}
+
+fn libtorrent_put(python: &Path, node: SocketAddr, item: &Item) -> Command {
+    let mut command = libtorrent(python, node, &["put", &item.text]);
+    if let (Some(seed), Some(key)) = (&item.seed, item.key()) {
+        command.args(["--seed", &hex(seed), "--key", &key, "--salt", SALT]);
+    }
+    command
+}
+
+fn own_put(program: &Path, node: SocketAddr, item: &Item, place: &Job) -> anyhow::Result<Command> {
+    let mut command = own(program, node, &["put"]);
+    command.arg(write(place, "item", &item.text)?);
+    if let Some(seed) = &item.seed {
+        let key = write(place, "key", &hex(seed))?;
+        command.arg("--secret-key").arg(key).args(["--salt", SALT]);
+    }
+    Ok(command)
+}
+
+fn write(place: &Job, name: &str, text: &str) -> anyhow::Result<PathBuf> {
+    let file = place.state.join(name);
+    fs::write(&file, text)?;
+    Ok(file)
 }
 
 /// Gets it.

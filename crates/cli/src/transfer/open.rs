@@ -77,9 +77,7 @@ fn builder(network: &Network) -> SessionBuilder {
     for address in &network.bind {
         builder = builder.bind(*address);
     }
-    if !network.dht_bootstrap.is_empty() {
-        builder = builder.dht_bootstrap(network.dht_bootstrap.iter().cloned());
-    }
+    builder = network.entrance.lead(builder);
     match network.max_peers {
         Some(max_peers) => builder.max_peers(max_peers.into()),
         None => builder,

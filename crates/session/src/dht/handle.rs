@@ -197,10 +197,7 @@ impl DhtHandle {
             }
         };
         let stats = search.finish(take).await?;
-        match found {
-            Some(value) => Ok(Some(value)),
-            None => answered(stats).map(|_| None),
-        }
+        found_or_answered(found, stats)
     }
 
     /// The newest version of the item of a key and a salt (BEP 44); `None` if no node has one.
@@ -222,10 +219,7 @@ impl DhtHandle {
             }
         };
         let stats = search.finish(take).await?;
-        match newest {
-            Some(item) => Ok(Some(item)),
-            None => answered(stats).map(|_| None),
-        }
+        found_or_answered(newest, stats)
     }
 
     /// Stores an immutable item (BEP 44), which nodes forget after two hours.
@@ -299,6 +293,14 @@ async fn store(search: Search, target: NodeId) -> Result<Stored, DhtError> {
         (0, refusal) => Err(refusal.unwrap_or(DhtError::NoAnswer)),
         (nodes, _) => Ok(Stored { target, nodes }),
     }
+}
+
+/// What was found, or that it was not, if anybody answered.
+fn found_or_answered<T>(found: Option<T>, stats: LookupStats) -> Result<Option<T>, DhtError> {
+    if found.is_none() {
+        answered(stats)?;
+    }
+    Ok(found)
 }
 
 /// What a search took, if anybody answered.

@@ -8,7 +8,7 @@ use headwater_swarm::{Activity, Config};
 use tokio::sync::mpsc;
 
 use super::metadata::{Fetching, offered};
-use super::{Driver, Input, Parts, Start, now, reserved};
+use super::{Driver, Input, Parts, Start, now};
 use crate::disk::Lane;
 use crate::peer_id::random_u64;
 use crate::resume::Beginning;
@@ -107,7 +107,5 @@ pub(super) fn new_swarm(
         seed: random_u64(),
         ..known.unwrap_or_else(|| Config::without_metadata(shared.info_hash, shared.peer_id))
     };
-    let swarm = headwater_swarm::Torrent::new(now(), config);
-    debug_assert_eq!(swarm.reserved(), reserved(false));
-    swarm
+    headwater_swarm::Torrent::new(now(), config)
 }

@@ -95,19 +95,15 @@ impl Driver {
         self.swarm.set_dht_port(port);
         let is_open = self.swarm.activity() != Activity::Stopped;
         let called_off = self.dht.want(now, uses_dht && is_open);
-        let core = self.core.clone();
-        let Some(node) = core.dht.node() else {
+        let Some(node) = self.core.dht.node() else {
             return;
         };
         if let Some(lookup) = called_off {
             node.cancel(lookup);
         }
         if self.next_dht_search().is_some_and(|due| due <= now) {
-            let lookup = node.find_peers(
-                self.shared.info_hash,
-                self.announcement(),
-                self.inputs.clone(),
-            );
+            let hash = self.shared.info_hash;
+            let lookup = node.find_peers(hash, self.announcement(), self.inputs.clone());
             self.dht.began(now, lookup);
         }
     }

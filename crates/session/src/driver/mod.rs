@@ -30,7 +30,6 @@ use headwater_metainfo::{FileIndex, HostPort};
 use headwater_store::{PieceStore, ResumeData, Storage, StorageError, StoreError};
 use headwater_swarm::{Activity, Direction, PeerKey, PeerSource};
 use headwater_tracker::{AnnounceId, AnnounceResponse, TrackerError};
-use headwater_wire::Reserved;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -140,18 +139,6 @@ pub(crate) enum Input {
     Found(SocketAddr, PeerSource),
     /// A lookup in the DHT has come to its end.
     DhtSearched(LookupId, LookupStats),
-}
-
-/// The extensions that our handshakes announce; with those of peers who may find each other through the DHT, that as well.
-pub(crate) fn reserved(uses_dht: bool) -> Reserved {
-    let reserved = Reserved::default()
-        .with_fast_extension()
-        .with_extension_protocol();
-    if uses_dht {
-        reserved.with_dht()
-    } else {
-        reserved
-    }
 }
 
 /// Starts a torrent's loop.

@@ -5,10 +5,11 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket as StdUdpSocket};
 
 use if_addrs::Interface;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{SockAddr, Type};
 use tokio::net::UdpSocket;
 
 use super::message::Group;
+use crate::socket;
 
 /// Interfaces at most that take part.
 const MAX_INTERFACES: usize = 32;
@@ -168,19 +169,9 @@ impl Scope {
     }
 }
 
-fn socket(group: Group) -> io::Result<Socket> {
-    let domain = Domain::for_address(group.address());
-    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
-    if group == Group::V6 {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    Ok(socket)
-}
-
 /// A socket that shares the port with other programs.
 fn listen(group: Group) -> io::Result<UdpSocket> {
-    let socket = socket(group)?;
+    let socket = socket::open(group.address(), Type::DGRAM)?;
     socket.set_reuse_address(true)?;
     #[cfg(all(
         unix,
@@ -216,7 +207,7 @@ fn bound(group: Group) -> SocketAddr {
 
 /// A socket that sends on one interface, from our address there.
 fn sender(link: Link) -> io::Result<StdUdpSocket> {
-    let socket = socket(link.group())?;
+    let socket = socket::open(link.group().address(), Type::DGRAM)?;
     match link {
         Link::V4(ip) => {
             socket.bind(&SocketAddr::from((ip, 0)).into())?;

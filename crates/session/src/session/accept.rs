@@ -9,9 +9,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::{Core, Registry};
+use crate::State;
 use crate::driver::Input;
 use crate::peer::{self, Hello, accept_handshake};
-use crate::{State, driver};
 
 /// How long to wait when the system has no descriptors left.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -80,7 +80,7 @@ impl Acceptor {
     fn find(&self, info_hash: InfoHash) -> Option<(Hello, mpsc::UnboundedSender<Input>)> {
         let torrent = self.torrents.find(info_hash)?;
         let hello = Hello {
-            reserved: driver::reserved(torrent.uses_dht()),
+            reserved: headwater_swarm::Torrent::reserved_with(torrent.uses_dht()),
             info_hash,
             peer_id: torrent.peer_id(),
         };

@@ -3,10 +3,10 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{SockAddr, Type};
 use tokio::net::TcpListener;
 
-use crate::SessionError;
+use crate::{SessionError, socket};
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;
@@ -61,18 +61,10 @@ fn bind_one(address: SocketAddr) -> Result<TcpListener, SessionError> {
 }
 
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
+    let socket = socket::open(address, Type::STREAM)?;
     // Elsewhere the option would let two programs share the port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())

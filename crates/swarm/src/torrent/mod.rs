@@ -263,14 +263,15 @@ impl Torrent {
     /// The extensions that the driver's handshake must announce: fast (BEP 6) and extended messages (BEP 10), and the DHT (BEP 5) where
     /// there is [a node](Self::set_dht_port).
     pub fn reserved(&self) -> Reserved {
+        Self::reserved_with(self.shows_dht())
+    }
+
+    /// The same of any torrent, where it is known whether there is a node for its peers.
+    pub fn reserved_with(dht: bool) -> Reserved {
         let reserved = Reserved::default()
             .with_fast_extension()
             .with_extension_protocol();
-        if self.shows_dht() {
-            reserved.with_dht()
-        } else {
-            reserved
-        }
+        if dht { reserved.with_dht() } else { reserved }
     }
 
     /// The next thing to do. Empty it after every call, or batch of calls.

@@ -5,7 +5,8 @@ use headwater_session::InfoHash;
 use headwater_session::dht::PeerSearch;
 
 use super::failure;
-use super::options::{Entrance, Options};
+use super::options::Options;
+use crate::args::Entrance;
 use crate::exit::{Code, Failure, Result};
 use crate::output::{Event, Output};
 

@@ -1,11 +1,12 @@
 //! `headwater dht get`.
 
 use clap::Args;
-use headwater_session::dht::{DhtError, MutableItem, NodeId, PublicKey, Salt, Value};
+use headwater_session::dht::{DhtError, Item, NodeId, PublicKey, Salt};
 
 use super::failure;
 use super::item::{hex, parse_key, parse_salt, parse_target, string};
-use super::options::{Entrance, Node, Options};
+use super::options::{Node, Options};
+use crate::args::Entrance;
 use crate::exit::{Code, Failure, Result};
 use crate::output::{Event, Output};
 
@@ -35,12 +36,6 @@ pub(super) struct Get {
     entrance: Entrance,
 }
 
-/// What was found.
-enum Found {
-    Immutable(Value),
-    Mutable(MutableItem),
-}
-
 impl Get {
     pub(super) async fn run(self, output: &Output) -> Result {
         let node = self.options.enter(&self.entrance).await?;
@@ -51,40 +46,35 @@ impl Get {
             let message = "none of the nodes that answered has the item";
             Failure::new(Code::TimedOut, message)
         };
-        found.ok_or_else(missing)?.tell(output);
+        tell(&found.ok_or_else(missing)?, output);
         Ok(())
     }
 
-    async fn fetch(&self, node: &Node) -> Result<Option<Found>, DhtError> {
+    async fn fetch(&self, node: &Node) -> Result<Option<Item>, DhtError> {
         let salt = self.salt.clone().unwrap_or_default();
         Ok(match (&self.target, &self.key) {
-            (Some(target), _) => node.dht.get(*target).await?.map(Found::Immutable),
-            (None, Some(key)) => node.dht.get_mutable(key, salt).await?.map(Found::Mutable),
+            (Some(target), _) => node.dht.get(*target).await?.map(Item::Immutable),
+            (None, Some(key)) => node.dht.get_mutable(key, salt).await?.map(Item::Mutable),
             (None, None) => unreachable!("one of the two is required"),
         })
     }
 }
 
-impl Found {
-    fn tell(&self, output: &Output) {
-        let (value, target) = match self {
-            Self::Immutable(value) => (value, value.target()),
-            Self::Mutable(item) => (&item.value, item.target()),
-        };
-        let item = match self {
-            Self::Immutable(_) => None,
-            Self::Mutable(item) => Some(item),
-        };
-        let shown = string(value);
-        output.event(&Event::Item {
-            target: target.to_string(),
-            text: shown.and_then(|bytes| str::from_utf8(bytes).ok()),
-            bencoded: hex(value.as_bytes()),
-            key: item.map(|item| item.key.to_string()),
-            seq: item.map(|item| item.seq),
-        });
-        if !output.is_json() {
-            output.bytes(shown.unwrap_or(value.as_bytes()));
-        }
+fn tell(item: &Item, output: &Output) {
+    let value = item.value();
+    let version = match item {
+        Item::Immutable(_) => None,
+        Item::Mutable(item) => Some(item),
+    };
+    let shown = string(value);
+    output.event(&Event::Item {
+        target: item.target().to_string(),
+        text: shown.and_then(|bytes| str::from_utf8(bytes).ok()),
+        bencoded: hex(value.as_bytes()),
+        key: version.map(|item| item.key.to_string()),
+        seq: version.map(|item| item.seq),
+    });
+    if !output.is_json() {
+        output.bytes(shown.unwrap_or(value.as_bytes()));
     }
 }

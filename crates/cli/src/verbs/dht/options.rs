@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::Args;
-use headwater_metainfo::HostPort;
 use headwater_session::dht::DhtHandle;
 use headwater_session::{ResumePolicy, Session, SessionBuilder, default_state_dir};
 
+use crate::args::Entrance;
 use crate::exit::Result;
 use crate::transfer::session_failure;
 use crate::units;
@@ -27,22 +27,10 @@ pub(super) struct Options {
     timeout: Duration,
 }
 
-/// How others are found.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Network options")]
-pub(super) struct Entrance {
-    /// Enter the DHT through this node, not through the usual ones; repeatable
-    #[arg(long, value_name = "ADDR:PORT")]
-    dht_bootstrap: Vec<HostPort>,
-}
-
 impl Options {
     /// A node that knows its way around.
     pub(super) async fn enter(&self, entrance: &Entrance) -> Result<Node> {
-        let mut builder = self.builder();
-        if !entrance.dht_bootstrap.is_empty() {
-            builder = builder.dht_bootstrap(entrance.dht_bootstrap.iter().cloned());
-        }
+        let mut builder = entrance.lead(self.builder());
         if let Some(folder) = default_state_dir() {
             builder = builder.resume_policy(ResumePolicy::Folder(folder));
         }

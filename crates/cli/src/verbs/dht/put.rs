@@ -5,11 +5,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use headwater_session::dht::{DhtError, KeyPair, MutableItem, Salt, Value};
+use headwater_session::dht::{DhtError, KeyPair, MutableItem, PublicKey, Salt, Stored, Value};
 
 use super::failure;
 use super::item::{parse_32, parse_salt};
-use super::options::{Entrance, Node, Options};
+use super::options::{Node, Options};
+use crate::args::Entrance;
 use crate::exit::{Failure, Result};
 use crate::output::{Event, Output};
 use crate::source::shown;
@@ -60,10 +61,9 @@ pub(super) struct Put {
 
 /// An item that was stored.
 struct Kept {
-    target: String,
-    nodes: u32,
-    key: Option<String>,
-    seq: Option<i64>,
+    stored: Stored,
+    /// Of a mutable item: whose it is, and its number.
+    version: Option<(PublicKey, i64)>,
 }
 
 impl Put {
@@ -111,12 +111,8 @@ impl Put {
             let item = MutableItem::sign(keys, salt.clone(), seq, value.clone());
             match node.dht.put_mutable(item, self.cas).await {
                 Ok(stored) => {
-                    return Ok(Kept {
-                        target: stored.target.to_string(),
-                        nodes: stored.nodes,
-                        key: Some(keys.public().to_string()),
-                        seq: Some(seq),
-                    });
+                    let version = Some((keys.public(), seq));
+                    return Ok(Kept { stored, version });
                 }
                 // Somebody else was quicker.
                 Err(DhtError::Refused { .. }) if self.may_try_again(attempt) => {}
@@ -132,12 +128,8 @@ impl Put {
 
 async fn put_immutable(node: &Node, value: Value) -> Result<Kept, DhtError> {
     let stored = node.dht.put(value).await?;
-    Ok(Kept {
-        target: stored.target.to_string(),
-        nodes: stored.nodes,
-        key: None,
-        seq: None,
-    })
+    let version = None;
+    Ok(Kept { stored, version })
 }
 
 async fn next_version(node: &Node, keys: &KeyPair, salt: Salt) -> Result<i64, DhtError> {
@@ -147,16 +139,17 @@ async fn next_version(node: &Node, keys: &KeyPair, salt: Salt) -> Result<i64, Dh
 
 impl Kept {
     fn tell(self, output: &Output) {
-        match (&self.key, self.seq) {
-            (Some(key), Some(seq)) => output.line(format_args!("{key} {seq}")),
-            _ => output.line(&self.target),
+        let Stored { target, nodes, .. } = self.stored;
+        match self.version {
+            Some((key, seq)) => output.line(format_args!("{key} {seq}")),
+            None => output.line(target),
         }
-        output.note(format_args!("stored with {} nodes", self.nodes));
+        output.note(format_args!("stored with {nodes} nodes"));
         output.event(&Event::Stored {
-            target: self.target,
-            nodes: self.nodes,
-            key: self.key,
-            seq: self.seq,
+            target: target.to_string(),
+            nodes,
+            key: self.version.map(|(key, _)| key.to_string()),
+            seq: self.version.map(|(_, seq)| seq),
         });
     }
 }
